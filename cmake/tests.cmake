@@ -1,0 +1,18 @@
+# Every tests/{unit,model,replay}/test_*.c is one CTest test; labels are the folder's name.
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+foreach(kind unit model replay)
+	file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${kind}/test_*.c)
+	foreach(source ${tests})
+		get_filename_component(name ${source} NAME_WE)
+		add_executable(${name} ${source})
+		target_link_libraries(${name} PRIVATE mr_workloads PkgConfig::CMOCKA Threads::Threads m)
+		if(TARGET mr_traces)
+			target_link_libraries(${name} PRIVATE mr_traces)
+		endif()
+		target_compile_definitions(${name} PRIVATE MEMRIG_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+			MEMRIG_BINARY_DIR="${CMAKE_BINARY_DIR}")
+		add_test(NAME ${kind}/${name} COMMAND ${name})
+		set_tests_properties(${kind}/${name} PROPERTIES LABELS ${kind} TIMEOUT 900)
+	endforeach()
+endforeach()
+include(${CMAKE_SOURCE_DIR}/cmake/tests_extra.cmake OPTIONAL)
