@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/hw/hw.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+const u32 hw_costs[NR_COSTS] = {
+#define COST(SYM, ns, text) [COST_##SYM] = ns,
+#include "core/cost.def"
+#undef COST
+};
+
+static void *map_lazy(u64 bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int hw_init(struct hw *hw, const struct hw_params *p)
+{
+	u64 page = 1ull << p->page_shift;
+
+	memset(hw, 0, sizeof(*hw));
+	if (!p->bytes || (p->base | p->bytes) & (page - 1) || !p->ncpu || p->ncpu > MM_MAX_CPUS)
+		return -EINVAL;
+	hw->base = p->base;
+	hw->bytes = p->bytes;
+	hw->page_shift = p->page_shift;
+	hw->ncpu = p->ncpu;
+	hw->data_bytes = p->data_bytes;
+	prng_seed(&hw->prng, p->seed);
+	hw->arena = map_lazy(p->bytes);
+	hw->cpus = aligned_alloc(64, p->ncpu * sizeof(struct hw_cpu));
+	if (!p->data_bytes)
+		hw->tags = map_lazy((p->bytes >> p->page_shift) * sizeof(u64));
+	if (!hw->arena || !hw->cpus || (!p->data_bytes && !hw->tags)) {
+		hw_destroy(hw);
+		return -ENOMEM;
+	}
+	memset(hw->cpus, 0, p->ncpu * sizeof(struct hw_cpu));
+	return 0;
+}
+
+void hw_destroy(struct hw *hw)
+{
+	if (hw->arena)
+		munmap(hw->arena, hw->bytes);
+	if (hw->tags)
+		munmap(hw->tags, (hw->bytes >> hw->page_shift) * sizeof(u64));
+	free(hw->cpus);
+	memset(hw, 0, sizeof(*hw));
+}
+
+void hw_clear_frame(struct hw *hw, pfn_t pfn)
+{
+	charge(hw, COST_ZERO_PAGE);
+	if (hw->tags)
+		hw->tags[hw_frame(hw, pfn)] = 0;
+	else
+		memset(hw_pfn_ptr(hw, pfn), 0, 1ull << hw->page_shift);
+}
+
+void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from)
+{
+	charge(hw, COST_COPY_PAGE);
+	if (hw->tags)
+		hw->tags[hw_frame(hw, to)] = hw->tags[hw_frame(hw, from)];
+	else
+		memcpy(hw_pfn_ptr(hw, to), hw_pfn_ptr(hw, from), 1ull << hw->page_shift);
+}
+
+void hw_set_frame_tag(struct hw *hw, pfn_t pfn, u64 tag)
+{
+	if (hw->tags) {
+		hw->tags[hw_frame(hw, pfn)] = tag;
+		return;
+	}
+	u64 *w = hw_pfn_ptr(hw, pfn);
+
+	for (u64 i = 0; i < (1ull << hw->page_shift) / sizeof(u64); i++)
+		w[i] = tag;
+}
+
+u64 hw_frame_tag(const struct hw *hw, pfn_t pfn)
+{
+	return hw->tags ? hw->tags[hw_frame(hw, pfn)] : *(const u64 *)hw_pfn_ptr(hw, pfn);
+}
+
+bool hw_frames_equal(const struct hw *hw, pfn_t a, pfn_t b)
+{
+	if (hw->tags)
+		return hw->tags[hw_frame(hw, a)] == hw->tags[hw_frame(hw, b)];
+	return !memcmp(hw_pfn_ptr(hw, a), hw_pfn_ptr(hw, b), 1ull << hw->page_shift);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Floor 2: the bare machine: RAM, virtual CPUs, virtual clock, event counters, the seed.
+ *
+ * Terms
+ *   arena     one MAP_NORESERVE mapping that stands for guest-physical [base, base + bytes).
+ *   tag       data=tag: a 64-bit word per frame that stands for the frame's contents; 0 = zeros.
+ *   cpu       number of a virtual CPU. Floors 2 to 4 take it as an argument; machine-wide code
+ *             passes hw->cpu. With smp=1 each virtual CPU is driven by its own host thread, and
+ *             that thread is the only writer of the CPU's event counters.
+ *
+ * Owns the mappings; everything else in the arena belongs to the floors above.
+ * Invariants: clock never goes back; base and bytes are multiples of the page size.
+ */
+#ifndef MEMRIG_HW_H
+#define MEMRIG_HW_H
+
+#include "core/base/bug.h"
+#include "core/base/limits.h"
+#include "core/base/prng.h"
+#include "core/base/types.h"
+#include "core/vmstat.h"
+
+enum hw_cost {
+#define COST(SYM, ns, text) COST_##SYM,
+#include "core/cost.def"
+#undef COST
+	NR_COSTS
+};
+
+struct hw_cpu {
+	u64 events[NR_VM_EVENTS];
+} __attribute__((aligned(64)));
+
+struct hw {
+	u8 *arena;
+	u64 *tags;       /* data=tag: one word a frame of the arena; NULL with data=bytes */
+	paddr_t base;    /* physical address of arena[0] */
+	u64 bytes;
+	unsigned page_shift;
+	unsigned ncpu;
+	unsigned cpu;    /* virtual CPU of the operation in flight */
+	bool data_bytes;
+	u64 now;         /* virtual nanoseconds since boot */
+	struct prng prng;
+	struct hw_cpu *cpus;
+};
+
+struct hw_params {
+	paddr_t base;
+	u64 bytes;
+	unsigned page_shift, ncpu;
+	bool data_bytes;
+	u64 seed;
+};
+
+/* 0, -EINVAL (unaligned, no CPU), or -ENOMEM (the host refuses the address space). */
+int hw_init(struct hw *hw, const struct hw_params *p);
+void hw_destroy(struct hw *hw);
+
+extern const u32 hw_costs[NR_COSTS]; /* virtual nanoseconds, from core/cost.def */
+
+MM_INLINE void charge(struct hw *hw, enum hw_cost cost)
+{
+	hw->now += hw_costs[cost];
+}
+
+MM_INLINE void charge_n(struct hw *hw, enum hw_cost cost, u64 n)
+{
+	hw->now += hw_costs[cost] * n;
+}
+
+MM_INLINE void count_vm_events(struct hw *hw, unsigned cpu, enum vm_event_item ev, u64 n)
+{
+	hw->cpus[cpu].events[ev] += n;
+}
+
+MM_INLINE void count_vm_event(struct hw *hw, unsigned cpu, enum vm_event_item ev)
+{
+	count_vm_events(hw, cpu, ev, 1);
+}
+
+/* Host address of guest-physical @pa, which must lie in the arena. */
+MM_INLINE void *hw_ptr(const struct hw *hw, paddr_t pa)
+{
+	VM_BUG_ON(pa - hw->base >= hw->bytes);
+	return hw->arena + (pa - hw->base);
+}
+
+MM_INLINE paddr_t hw_pa(const struct hw *hw, const void *p)
+{
+	VM_BUG_ON((u64)((const u8 *)p - hw->arena) >= hw->bytes);
+	return hw->base + (u64)((const u8 *)p - hw->arena);
+}
+
+MM_INLINE void *hw_pfn_ptr(const struct hw *hw, pfn_t pfn)
+{
+	return hw_ptr(hw, (paddr_t)pfn << hw->page_shift);
+}
+
+/* Index of a frame in the tag array. */
+MM_INLINE u64 hw_frame(const struct hw *hw, pfn_t pfn)
+{
+	return pfn - (hw->base >> hw->page_shift);
+}
+
+/*
+ * Contents of user frames in either data mode. Zeroing and copying charge virtual time; they cost
+ * host time only with data=bytes. A tag's bytes (data=bytes) are the tag repeated over the frame.
+ */
+void hw_clear_frame(struct hw *hw, pfn_t pfn);
+void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from);
+void hw_set_frame_tag(struct hw *hw, pfn_t pfn, u64 tag);
+u64 hw_frame_tag(const struct hw *hw, pfn_t pfn); /* data=bytes: the first word */
+bool hw_frames_equal(const struct hw *hw, pfn_t a, pfn_t b);
+
+#endif

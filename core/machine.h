@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine: one emulated computer seen from its memory manager. Opaque, without globals; a
+ * process may hold hundreds. One host thread drives one machine; the same operations, configuration
+ * and seed give the same counters, bit for bit.
+ */
+#ifndef MEMRIG_MACHINE_H
+#define MEMRIG_MACHINE_H
+
+#include <stdio.h>
+
+#include "core/base/types.h"
+#include "core/config.h"
+#include "core/op.h"
+#include "core/vmstat.h"
+
+struct machine;
+
+/* What the machine answered to one operation, in the terms of interfaces.md s3. */
+struct mm_result {
+	s64 value;   /* number, address, negative errno */
+	s64 second;  /* e.g. the index of a pfn:index answer */
+	u8 res;      /* enum mm_op_res: RES_EXT says value; RES_NONE.. for accesses; RES_UNKNOWN: skipped */
+	u8 has_second;
+};
+
+/*
+ * Boots a machine. @c must have passed config_finish(). Returns NULL with one line in @err when the
+ * configuration cannot be booted (no RAM left, host out of address space).
+ */
+MM_PUBLIC struct machine *machine_create(const struct machine_config *c, char *err, size_t errlen);
+MM_PUBLIC void machine_destroy(struct machine *m);
+
+/*
+ * Applies @n records (extensions included) in order. With @results, entry i answers record i.
+ * @strings serves the string ids in them; NULL if there are none. Unsupported operations are
+ * skipped and counted by code. Never fails: guest errors are results.
+ */
+MM_PUBLIC void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
+			     const struct op_strings *strings, struct mm_result *results);
+
+/* Runs daemons up to virtual time @ns. Earlier times are no error and change nothing. */
+MM_PUBLIC void machine_advance(struct machine *m, u64 ns);
+
+MM_PUBLIC void machine_vmstat(const struct machine *m, struct vmstat_snapshot *out);
+
+/* All invariants of all floors. 0, or 1 with the violated one named in @why. */
+MM_PUBLIC int machine_check(struct machine *m, char *why, size_t n);
+
+/* Hash over the counters, tasks and free lists: equal for equal histories on any host. */
+MM_PUBLIC u64 machine_hash(struct machine *m);
+
+/* Prints the view called @view (interfaces.md s5). -ENOENT for an unknown name. */
+MM_PUBLIC int machine_show(struct machine *m, const char *view, FILE *out);
+MM_PUBLIC const char *machine_view_name(unsigned i); /* NULL behind the last */
+
+MM_PUBLIC u64 machine_now(const struct machine *m); /* virtual nanoseconds */
+MM_PUBLIC u64 machine_skipped(const struct machine *m, unsigned op_code);
+MM_PUBLIC const struct machine_config *machine_config_of(const struct machine *m);
+
+/* One address space at the end of a replay, for results. */
+struct machine_task {
+	u32 pid;
+	u64 minflt, majflt, rss_anon, rss_file, rss_shmem, swap, pgtable_bytes, nr_vmas;
+};
+struct machine_vma {
+	vaddr_t start, end;
+	u64 pgoff;         /* pages */
+	char perms[5];     /* "rw-p" */
+	char kind[24];     /* "anon", "shmem", "file N", "heap", "stack" */
+	char flags[96];    /* the letters of smaps' VmFlags */
+};
+struct machine_zone {
+	unsigned node;
+	const char *name;
+	u64 start_pfn, spanned, present, managed, min, low, high;
+	unsigned nr_zones, nr_orders;
+	u64 protection[8], free[16];
+};
+MM_PUBLIC size_t machine_nr_tasks(const struct machine *m);
+MM_PUBLIC void machine_task(const struct machine *m, size_t i, struct machine_task *out);
+/* 0, or -ENOENT behind the last VMA of task @i. */
+MM_PUBLIC int machine_task_vma(const struct machine *m, size_t i, size_t vma, struct machine_vma *out);
+MM_PUBLIC size_t machine_nr_zones(const struct machine *m);
+MM_PUBLIC void machine_zone(const struct machine *m, size_t i, struct machine_zone *out);
+
+#endif
