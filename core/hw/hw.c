@@ -32,6 +32,7 @@ int hw_init(struct hw *hw, const struct hw_params *p)
 	hw->page_shift = p->page_shift;
 	hw->ncpu = p->ncpu;
 	hw->data_bytes = p->data_bytes;
+	hw->daemon_due = UINT64_MAX;
 	prng_seed(&hw->prng, p->seed);
 	hw->arena = map_lazy(p->bytes);
 	hw->cpus = aligned_alloc(64, p->ncpu * sizeof(struct hw_cpu));

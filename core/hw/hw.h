@@ -32,6 +32,13 @@ struct hw_cpu {
 	u64 events[NR_VM_EVENTS];
 } __attribute__((aligned(64)));
 
+/* A daemon of the virtual clock: core/hw/clock.h. */
+struct hw_daemon {
+	u64 (*step)(void *self, u64 budget_ns);
+	void *self;
+	u64 due, period;
+};
+
 struct hw {
 	u8 *arena;
 	u64 *tags;       /* data=tag: one word a frame of the arena; NULL with data=bytes */
@@ -42,6 +49,9 @@ struct hw {
 	unsigned cpu;    /* virtual CPU of the operation in flight */
 	bool data_bytes;
 	u64 now;         /* virtual nanoseconds since boot */
+	u64 daemon_due;  /* least due time of all daemons */
+	unsigned nr_daemons;
+	struct hw_daemon daemons[MM_MAX_DAEMONS];
 	struct prng prng;
 	struct hw_cpu *cpus;
 };

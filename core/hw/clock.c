@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A handful of daemons: the earliest is found by a scan when one has run, so that the hot path is
+ * one comparison with the least due time.
+ */
+#include "core/hw/clock.h"
+
+#include <errno.h>
+
+static void find_due(struct hw *hw)
+{
+	hw->daemon_due = CLOCK_NEVER;
+	for (unsigned i = 0; i < hw->nr_daemons; i++)
+		if (hw->daemons[i].due < hw->daemon_due)
+			hw->daemon_due = hw->daemons[i].due;
+}
+
+int clock_add_daemon(struct hw *hw, daemon_step step, void *self, u64 due, u64 period)
+{
+	if (hw->nr_daemons == MM_MAX_DAEMONS)
+		return -ENOSPC;
+	hw->daemons[hw->nr_daemons] = (struct hw_daemon){step, self, due, period};
+	if (due < hw->daemon_due)
+		hw->daemon_due = due;
+	return (int)hw->nr_daemons++;
+}
+
+void clock_wake(struct hw *hw, int id)
+{
+	struct hw_daemon *d = &hw->daemons[id];
+
+	if (d->due > hw->now)
+		d->due = hw->now;
+	find_due(hw);
+}
+
+static struct hw_daemon *earliest(struct hw *hw)
+{
+	struct hw_daemon *best = &hw->daemons[0];
+
+	for (unsigned i = 1; i < hw->nr_daemons; i++)
+		if (hw->daemons[i].due < best->due)
+			best = &hw->daemons[i];
+	return best;
+}
+
+void clock_run(struct hw *hw, u64 ns)
+{
+	while (hw->daemon_due <= ns) {
+		struct hw_daemon *d = earliest(hw);
+		u64 budget, used, due = d->due;
+
+		if (!d->period && due >= ns) { /* no time to work in: later */
+			d->due = ns + 1;
+			find_due(hw);
+			continue;
+		}
+		if (due > hw->now)
+			hw->now = due;
+		budget = ns > hw->now ? ns - hw->now : 0;
+		used = d->step(d->self, budget);
+		if (d->period)
+			d->due = due + (used > d->period ? used : d->period);
+		else
+			d->due = used && used >= budget ? hw->now + used : CLOCK_NEVER;
+		find_due(hw);
+	}
+	if (ns > hw->now)
+		hw->now = ns;
+}
