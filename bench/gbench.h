@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The C face of gbench.cc: runs the cases of all suites under Google Benchmark. Seen by C++. */
+#ifndef MEMRIG_GBENCH_H
+#define MEMRIG_GBENCH_H
+
+#include "bench/bench.h"
+#include "bench/perf.h"
+
+#define GBENCH_MAX_REPETITIONS 1024
+
+/* One case with one argument and thread count, after its last repetition. */
+struct gbench_result {
+	const struct bench_case *c;
+	s64 arg;
+	unsigned threads;
+	const char *name;       /* suite/name/arg */
+	const char *error;      /* NULL, or why it could not be measured: then the rest is unset */
+	unsigned repetitions;
+	u64 iterations;         /* of each repetition */
+	const double *ns;       /* per item, one a repetition; with threads: as each thread sees it */
+	double perf[NR_PERF_ITEMS]; /* per item, mean of the repetitions; < 0: not counted */
+};
+
+struct gbench_options {
+	bool perf;              /* count perf events around the measured regions */
+	bool native;            /* Google Benchmark prints, result() is not called */
+	void (*result)(void *self, const struct gbench_result *r);
+	void *self;
+};
+
+/* @flags: --benchmark_* only, ended by NULL. Number of cases run, or -EINVAL (message printed). */
+int gbench_run(const char *const *flags, const struct gbench_options *opt);
+
+#endif

@@ -1,0 +1,36 @@
+# memrig: one binary of all verbs and benches. Sources may arrive one by one: verbs.def and suites.def
+# name only what exists.
+find_package(benchmark REQUIRED)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+
+# The commit is written at every build, and only files that print it are compiled again.
+set(commit_h ${CMAKE_BINARY_DIR}/generated/commit.h)
+add_custom_target(memrig_commit BYPRODUCTS ${commit_h}
+	COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${commit_h}
+		-P ${CMAKE_SOURCE_DIR}/cmake/commit.cmake)
+
+file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
+add_executable(memrig ${bench_sources} ${CMAKE_SOURCE_DIR}/bench/gbench.cc)
+add_dependencies(memrig memrig_commit)
+foreach(file manifest.c result.c)
+	if(EXISTS ${CMAKE_SOURCE_DIR}/bench/${file})
+		set_source_files_properties(${CMAKE_SOURCE_DIR}/bench/${file} PROPERTIES
+			OBJECT_DEPENDS ${commit_h} COMPILE_OPTIONS "-include;${commit_h}")
+	endif()
+endforeach()
+string(TOLOWER "${CMAKE_BUILD_TYPE}" build_type)
+target_compile_definitions(memrig PRIVATE MEMRIG_BUILD_TYPE="${build_type}")
+target_link_libraries(memrig PRIVATE memrig_flags mr_workloads mr_machine PkgConfig::JANSSON PkgConfig::ZSTD
+	PkgConfig::XXHASH benchmark::benchmark Threads::Threads m)
+foreach(library mr_traces mr_record mr_heap)
+	if(TARGET ${library})
+		target_link_libraries(memrig PRIVATE ${library})
+	endif()
+endforeach()
+set_target_properties(memrig PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+
+include(GNUInstallDirs)
+install(TARGETS memrig RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/plots DESTINATION ${CMAKE_INSTALL_DATADIR}/memrig)
