@@ -87,17 +87,18 @@ struct free_link {
 	u32 next, prev; /* frames, or PFN_NONE */
 };
 
-/* One migratetype's pages of a CPU: a double-ended queue of frames in a ring. */
+/* One migratetype's pages of a CPU: a double-ended queue in a ring. */
 struct pcp_list {
-	u32 *ring;
-	u32 mask; /* slots - 1 */
-	u32 head; /* position of the first element */
+	u64 *ring; /* struct page pointer, its freepage type in the low three bits */
+	u32 mask;  /* slots - 1 */
+	u32 head;  /* position of the first element */
 	u32 nr;
 };
 
 struct per_cpu_pages {
 	u32 count, high, batch;
 	u32 batch_taken;             /* smp: NR_ALLOC_BATCH not yet charged to the zone */
+	u32 drain_wanted;            /* smp: another CPU asked this one to drain */
 	struct pcp_list lists[MIGRATE_PCPTYPES];
 	s64 numa[NR_NUMA_OTHER - NR_NUMA_HIT + 1]; /* numa_hit .. numa_other */
 } __attribute__((aligned(64)));
@@ -110,6 +111,7 @@ struct zone {
 	u64 lowmem_reserve[MM_MAX_NR_ZONES]; /* by class zone (type) */
 	struct per_cpu_pages *pageset;       /* [ncpu] */
 	struct phys *phys;
+	u32 start_frame, nr_frames;          /* zone_start_pfn and spanned_pages as frames */
 	u8 node, type, slot;
 	bool smp;
 	/* written by allocations */
@@ -122,6 +124,7 @@ struct zone {
 	const char *name;
 	u64 zone_start_pfn, spanned_pages, present_pages, managed_pages;
 	u64 memmap_pages;              /* pages its part of Linux's memmap takes */
+	u64 late_pages;                /* managed, but not when the watermarks were set (reserved_late) */
 	u64 inactive_ratio, dirty_balance_reserve, percpu_drift_mark;
 	u64 nr_migrate_reserve_block;  /* highorder=reserve */
 	u64 nr_reserved_highatomic;    /* highorder=highatomic */
@@ -200,10 +203,12 @@ struct phys {
 	unsigned nr_nodes, nr_zones, ncpu;
 	bool smp, ideal, mobility_disabled, scale_watermarks, wmark44, highatomic, steal412, fair;
 	u8 zone_mask;             /* BIT(zone type) of the configured types */
-	u8 gfp_zone_of[4];        /* zone type by DMA / HIGHMEM / DMA32 / MOVABLE after degrading */
+	u8 gfp_zone_tab[16];      /* zone type by the low four gfp bits; NR: illegal combination */
 	u8 mt_order[MIGRATE_TYPES]; /* migratetypes in the numbering of the kernel modelled */
 	u8 nr_mt;                 /* of them, printed ones */
+	u8 migratetype_tab[4];    /* request type by MOVABLE and RECLAIMABLE (bit 0, bit 1) */
 	u8 cpu_node[MM_MAX_CPUS];
+	unsigned fast_alloc_flags; /* LOW, with fair=1 also FAIR */
 	struct zone *zones;       /* [nr_zones], by node, then type */
 	pg_data_t nodes[MM_MAX_NODES];
 	struct phys_cpu *cpus;    /* [ncpu] */
@@ -216,7 +221,10 @@ struct phys {
 	s64 user_min_free_kbytes;
 	u64 watermark_scale_factor, percpu_pagelist_fraction, pcp_batch, pcp_high;
 	u64 lowmem_reserve_ratio[MM_MAX_NR_ZONES];
-	vaddr_t high_memory;      /* ARM32 */
+	vaddr_t high_memory;      /* ARM32, x86pc */
+	paddr_t arm_lowmem_limit; /* the same: end of the linear map */
+	u64 swap_bytes, swap_free_bytes; /* for meminfo; kept by core/backing */
+	bool booting;             /* watermarks do not see reserved_late yet */
 
 	phys_pressure_fn on_pressure; /* NULL: allocations below the watermark fail */
 	void *on_pressure_self;
@@ -323,7 +331,7 @@ MM_INLINE struct page *compound_head(const struct phys *phys, struct page *page)
 }
 
 /* A free block starts here. *@order is set. (Linux: PageBuddy, page_order; caller locks) */
-MM_INLINE bool page_buddy(const struct phys *phys, u32 frame, unsigned *order)
+MM_INLINE bool page_buddy(const struct phys *phys, u64 frame, unsigned *order)
 {
 	u8 b = phys->order_byte[frame];
 

@@ -93,8 +93,11 @@ unsigned split_free_page(struct phys *phys, struct page *page);
 u64 move_freepages_block(struct phys *phys, struct zone *zone, u32 frame, enum migratetype mt);
 enum migratetype get_pageblock_migratetype(const struct phys *phys, const struct page *page);
 void set_pageblock_migratetype(struct phys *phys, const struct page *page, enum migratetype mt);
-/* highorder=highatomic: gives one pageblock back before the OOM killer runs. */
-bool unreserve_highatomic_pageblock(struct phys *phys, const struct alloc_context *ac);
+/*
+ * highorder=highatomic: gives one pageblock back before the OOM killer runs; unless @force, each zone
+ * keeps its last one. True if free pages moved. (spec 03 s7)
+ */
+bool unreserve_highatomic_pageblock(const struct alloc_context *ac, bool force);
 
 /* Frames on a free list from head to tail: calls fn(arg, frame) for each. (views, tests) */
 void for_each_free_block(const struct zone *zone, unsigned order, enum migratetype mt,
