@@ -22,7 +22,7 @@ enum { OPT_JSON = 256, OPT_CSV, OPT_PERF, OPT_FORCE, OPT_LIST, OPT_MIN_TIME, OPT
 static const struct argp_option options[] = {
 	{"filter", 'f', "RE", 0, "Only the cases whose name matches", 0},
 	{"list", OPT_LIST, NULL, 0, "Print the names of the cases and what their items are", 0},
-	{"quick", 'q', NULL, 0, "3 repetitions of at least 0.02 s instead of 7 of 0.1 s", 0},
+	{"quick", 'q', NULL, 0, "5 repetitions of at least 0.02 s instead of 9 of 0.1 s", 0},
 	{"repetitions", 'r', "N", 0, "Repetitions of each case", 0},
 	{"min-time", OPT_MIN_TIME, "SECONDS", 0, "Least measured time of a repetition", 0},
 	{"perf", OPT_PERF, NULL, 0, "Count perf events around the measured regions", 0},
@@ -318,7 +318,7 @@ static int run(struct args *a)
 	int rc;
 
 	a->flags[0] = flag(repetitions, sizeof(repetitions), "repetitions",
-			   a->repetitions ? a->repetitions : a->quick ? "3" : "7");
+			   a->repetitions ? a->repetitions : a->quick ? "5" : "9");
 	a->flags[1] = flag(min_time, sizeof(min_time), "min_time",
 			   a->min_time ? a->min_time : a->quick ? "0.02" : "0.1");
 	a->flags[2] = flag(filter, sizeof(filter), "filter", a->filter ? a->filter : ".");

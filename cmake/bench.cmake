@@ -11,9 +11,12 @@ add_custom_target(memrig_commit BYPRODUCTS ${commit_h}
 	COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${commit_h}
 		-P ${CMAKE_SOURCE_DIR}/cmake/commit.cmake)
 
+# All but main() is a library, so that tests can link it.
 file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
-add_executable(memrig ${bench_sources} ${CMAKE_SOURCE_DIR}/bench/gbench.cc)
-add_dependencies(memrig memrig_commit)
+list(REMOVE_ITEM bench_sources ${CMAKE_SOURCE_DIR}/bench/main.c)
+add_library(mr_bench STATIC ${bench_sources} ${CMAKE_SOURCE_DIR}/bench/gbench.cc)
+add_executable(memrig ${CMAKE_SOURCE_DIR}/bench/main.c)
+add_dependencies(mr_bench memrig_commit)
 foreach(file manifest.c result.c)
 	if(EXISTS ${CMAKE_SOURCE_DIR}/bench/${file})
 		set_source_files_properties(${CMAKE_SOURCE_DIR}/bench/${file} PROPERTIES
@@ -21,14 +24,15 @@ foreach(file manifest.c result.c)
 	endif()
 endforeach()
 string(TOLOWER "${CMAKE_BUILD_TYPE}" build_type)
-target_compile_definitions(memrig PRIVATE MEMRIG_BUILD_TYPE="${build_type}")
-target_link_libraries(memrig PRIVATE memrig_flags mr_workloads mr_machine PkgConfig::JANSSON PkgConfig::ZSTD
+target_compile_definitions(mr_bench PRIVATE MEMRIG_BUILD_TYPE="${build_type}")
+target_link_libraries(mr_bench PUBLIC memrig_flags mr_workloads mr_machine PkgConfig::JANSSON PkgConfig::ZSTD
 	PkgConfig::XXHASH benchmark::benchmark Threads::Threads m)
 foreach(library mr_traces mr_record mr_heap)
 	if(TARGET ${library})
-		target_link_libraries(memrig PRIVATE ${library})
+		target_link_libraries(mr_bench PUBLIC ${library})
 	endif()
 endforeach()
+target_link_libraries(memrig PRIVATE mr_bench)
 set_target_properties(memrig PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 
 include(GNUInstallDirs)
