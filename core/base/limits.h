@@ -14,5 +14,9 @@
 #define MM_MAX_FILES       (1u << 20) /* files of a trace */
 #define MM_MAX_OP_BATCH    4096 /* operations handed to machine_apply() at once */
 #define MM_MAX_MISMATCHES  32  /* differences listed in a result; the count goes on */
+#define MM_MAX_HEAP_BYTES  (8ull << 30) /* break heap of one process in the heap model */
+#define MM_MAX_HEAP_SLOTS  (1u << 26) /* live heap blocks of one process */
+#define MM_MAX_HEAP_MAPPED 65536 /* separately mapped blocks of one heap (glibc's M_MMAP_MAX) */
+#define MM_MAX_HEAP_THREADS 4096 /* threads of one process with a cache of their own */
 
 #endif

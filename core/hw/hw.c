@@ -12,12 +12,24 @@ const u32 hw_costs[NR_COSTS] = {
 #undef COST
 };
 
-static void *map_lazy(u64 bytes)
+void *hw_map_lazy(u64 bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+void hw_unmap_lazy(void *p, u64 bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+void hw_zero_lazy(void *p, u64 bytes)
+{
+	if (madvise(p, bytes, MADV_DONTNEED))
+		memset(p, 0, bytes);
 }
 
 int hw_init(struct hw *hw, const struct hw_params *p)
@@ -34,10 +46,10 @@ int hw_init(struct hw *hw, const struct hw_params *p)
 	hw->data_bytes = p->data_bytes;
 	hw->daemon_due = UINT64_MAX;
 	prng_seed(&hw->prng, p->seed);
-	hw->arena = map_lazy(p->bytes);
+	hw->arena = hw_map_lazy(p->bytes);
 	hw->cpus = aligned_alloc(64, p->ncpu * sizeof(struct hw_cpu));
 	if (!p->data_bytes)
-		hw->tags = map_lazy((p->bytes >> p->page_shift) * sizeof(u64));
+		hw->tags = hw_map_lazy((p->bytes >> p->page_shift) * sizeof(u64));
 	if (!hw->arena || !hw->cpus || (!p->data_bytes && !hw->tags)) {
 		hw_destroy(hw);
 		return -ENOMEM;

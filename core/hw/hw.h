@@ -68,6 +68,15 @@ struct hw_params {
 int hw_init(struct hw *hw, const struct hw_params *p);
 void hw_destroy(struct hw *hw);
 
+/*
+ * Host memory for bookkeeping: zeros, populated by the first write of each page, so that tables may
+ * be sized for their maximum. NULL: the host refuses. hw_zero_lazy() gives populated pages back;
+ * @p and @bytes are multiples of the host's page size.
+ */
+void *hw_map_lazy(u64 bytes);
+void hw_unmap_lazy(void *p, u64 bytes);
+void hw_zero_lazy(void *p, u64 bytes);
+
 extern const u32 hw_costs[NR_COSTS]; /* virtual nanoseconds, from core/cost.def */
 
 MM_INLINE void charge(struct hw *hw, enum hw_cost cost)
