@@ -9,6 +9,7 @@
 #define MM_MAX_ORDER       14  /* largest MAX_ORDER of any geometry (arm64 64K with THP) */
 #define MM_MAX_BANKS       128 /* memory banks on the command line or in a device tree */
 #define MM_MAX_DAEMONS     16  /* kernel threads of a machine */
+#define MM_MAX_CACHES      4096 /* object caches of a machine */
 #define MM_MAX_KEY         64  /* bytes of a configuration key */
 #define MM_MAX_TASKS       (1u << 22) /* dense task (thread) indices of a trace */
 #define MM_MAX_FILES       (1u << 20) /* files of a trace */
