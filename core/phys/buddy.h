@@ -31,9 +31,9 @@ MM_INLINE u8 *order_byte_of(const struct phys *p, u32 frame, unsigned order)
 	return order == top_order(p) ? &p->top_byte[frame >> order] : &p->order_byte[frame];
 }
 
-MM_INLINE struct free_link *link_of(const struct phys *p, u32 frame, unsigned order)
+MM_INLINE struct page_link *link_of(const struct phys *p, u32 frame, unsigned order)
 {
-	return order == top_order(p) ? &p->top_links[frame >> order] : &p->links[frame];
+	return order == top_order(p) ? &p->top_links[frame >> order] : page_link(p->memmap, frame);
 }
 
 MM_INLINE void zone_lock(struct zone *z)
@@ -65,20 +65,20 @@ MM_INLINE void free_list_add(struct zone *z, u32 frame, unsigned order, enum mig
 	const struct phys *p = z->phys;
 	struct free_area *area = &z->free_area[order];
 	struct free_list *l = &area->list[mt];
-	struct free_link *k = link_of(p, frame, order);
+	struct page_link *k = link_of(p, frame, order);
 
 	VM_BUG_ON(frame & ((1u << order) - 1));
 	*order_byte_of(p, frame, order) = (u8)(order + 1 + ((unsigned)mt << TYPE_SHIFT));
 	if (l->first == PFN_NONE) {
-		*k = (struct free_link){PFN_NONE, PFN_NONE};
+		*k = (struct page_link){PFN_NONE, PFN_NONE};
 		l->last = frame;
 		SET_RELAXED(l->first, frame);
 	} else if (tail) {
-		*k = (struct free_link){PFN_NONE, l->last};
+		*k = (struct page_link){PFN_NONE, l->last};
 		link_of(p, l->last, order)->next = frame;
 		l->last = frame;
 	} else {
-		*k = (struct free_link){l->first, PFN_NONE};
+		*k = (struct page_link){l->first, PFN_NONE};
 		link_of(p, l->first, order)->prev = frame;
 		SET_RELAXED(l->first, frame);
 	}
@@ -92,7 +92,7 @@ MM_INLINE void free_list_del(struct zone *z, u32 frame, unsigned order)
 	struct free_area *area = &z->free_area[order];
 	u8 *byte = order_byte_of(p, frame, order);
 	struct free_list *l = &area->list[*byte >> TYPE_SHIFT];
-	struct free_link k = *link_of(p, frame, order);
+	struct page_link k = *link_of(p, frame, order);
 
 	VM_BUG_ON((*byte & ORDER_MASK) != order + 1);
 	*byte = 0;

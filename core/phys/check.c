@@ -90,7 +90,7 @@ static u64 check_list(struct check *c, const struct zone *z, unsigned order, uns
 	u64 n = 0;
 
 	for (u32 f = l->first; f != PFN_NONE && !c->bad; n++) {
-		const struct free_link *k = link_of(c->p, f, order);
+		const struct page_link *k = link_of(c->p, f, order);
 
 		if (k->prev != prev)
 			violated(c, I0(2), "I0.2: list order %u type %u broken at %u", order, mt, f);
@@ -152,8 +152,8 @@ static u64 check_pageset(struct check *c, const struct zone *z, unsigned cpu)
 	for (unsigned mt = 0; mt < MIGRATE_PCPTYPES; mt++) {
 		const struct pcp_list *l = &pcp->lists[mt];
 
-		sum += l->nr;
-		for (u32 i = 0; i < l->nr && !c->bad; i++)
+		sum += pcp_list_nr(l);
+		for (u32 i = 0; i < pcp_list_nr(l) && !c->bad; i++)
 			check_pcp_page(c, z, pcp_entry_page(l->ring[(l->head + i) & l->mask]));
 	}
 	if (sum != pcp->count)

@@ -83,17 +83,19 @@ struct free_area {
 	u32 nr_free; /* blocks of this order, all types */
 };
 
-struct free_link {
-	u32 next, prev; /* frames, or PFN_NONE */
-};
-
 /* One migratetype's pages of a CPU: a double-ended queue in a ring. */
 struct pcp_list {
 	u64 *ring; /* struct page pointer, its freepage type in the low three bits */
 	u32 mask;  /* slots - 1 */
-	u32 head;  /* position of the first element */
-	u32 nr;
+	u32 head;  /* position of the first element; runs freely, as does tail */
+	u32 tail;  /* position behind the last */
+	u32 pad;
 };
+
+MM_INLINE u32 pcp_list_nr(const struct pcp_list *l)
+{
+	return l->tail - l->head;
+}
 
 struct per_cpu_pages {
 	u32 count, high, batch;
@@ -105,14 +107,19 @@ struct per_cpu_pages {
 
 struct phys;
 
+enum { BATCH_NONE, BATCH_EXACT, BATCH_PER_CPU }; /* fair=0; fair=1; fair=1 with smp=1 */
+
 struct zone {
 	/* read by every allocation, written by watermark changes only */
 	u64 watermark[NR_WMARK];
 	u64 lowmem_reserve[MM_MAX_NR_ZONES]; /* by class zone (type) */
+	u64 nr_reserved_highatomic;          /* pages in HIGHATOMIC blocks */
 	struct per_cpu_pages *pageset;       /* [ncpu] */
 	struct phys *phys;
 	u32 start_frame, nr_frames;          /* zone_start_pfn and spanned_pages as frames */
+	u32 fresh_flags;                     /* page->flags of a page just allocated */
 	u8 node, type, slot;
+	u8 batch_mode;                       /* BATCH_*: how NR_ALLOC_BATCH is kept */
 	bool smp;
 	/* written by allocations */
 	u32 flags __attribute__((aligned(64)));
@@ -127,7 +134,6 @@ struct zone {
 	u64 late_pages;                /* managed, but not when the watermarks were set (reserved_late) */
 	u64 inactive_ratio, dirty_balance_reserve, percpu_drift_mark;
 	u64 nr_migrate_reserve_block;  /* highorder=reserve */
-	u64 nr_reserved_highatomic;    /* highorder=highatomic */
 	struct lruvec lruvec;
 	/* compaction (spec 10 s4) */
 	u64 compact_cached_free_pfn, compact_cached_migrate_pfn[2];
@@ -153,13 +159,23 @@ typedef struct pglist_data {
 	u32 kswapd_failures;
 } pg_data_t;
 
-/* What of the current task matters to the allocator, per CPU (spec 03 s8.1). */
+/* First choice of an order-0 allocation, by the low four gfp bits; zone NULL: none. */
+struct fast_choice {
+	struct zone *zone;
+	struct per_cpu_pages *pcp;
+	u64 *pgalloc; /* event counter of the zone's type */
+};
+
+/* What of the current task matters to the allocator (spec 03 s8.1), and short cuts; per CPU. */
 struct phys_cpu {
 	bool pf_memalloc; /* PF_MEMALLOC: is reclaiming */
 	bool tif_memdie;  /* chosen by the OOM killer */
 	bool rt_task;
 	bool in_irq;
-} __attribute__((aligned(64)));
+	u32 last_slot;    /* zone slot + 1 of last_pcp */
+	struct per_cpu_pages *last_pcp; /* where this CPU freed last */
+	struct fast_choice fast[16];
+} __attribute__((aligned(512)));
 
 /* One allocation in flight, for the slow path and reclaim. */
 struct alloc_context {
@@ -191,11 +207,10 @@ typedef enum phys_pressure_result (*phys_pressure_fn)(void *self, struct alloc_c
 struct phys {
 	struct hw *hw;
 	const struct machine_config *config;
-	struct page *memmap;      /* [nr_frames] */
+	struct page *memmap;      /* [nr_frames]; its links in front of it */
 	u8 *order_byte;           /* [nr_frames]: blocks below the top order */
-	struct free_link *links;  /* [nr_frames] */
 	u8 *top_byte;             /* [nr_frames >> top order]: blocks of the top order */
-	struct free_link *top_links;
+	struct page_link *top_links;
 	u8 *pageblock;            /* [nr_frames >> pageblock_order]: migratetype, PAGEBLOCK_* */
 	u64 base_pfn;             /* pfn of frame 0: start of DRAM rounded down to MAX_ORDER blocks */
 	u64 nr_frames;

@@ -49,9 +49,21 @@ struct page {
 		u64 index;      /* page offset in the file or the VMA's linear index */
 		void *freelist; /* PG_slab */
 	};
-	u32 lru_next, lru_prev; /* frames; core/phys/page_list.h */
 };
-_Static_assert(sizeof(struct page) <= 40, "struct page has at most 40 bytes");
+_Static_assert(sizeof(struct page) == 32, "two pages a cache line, and frames found by a shift");
+
+/*
+ * List links live beside the memmap, not in it: in front of it, frame 0's last. Few operations that
+ * touch a page touch its links and the other way round. (core/phys/page_list.h)
+ */
+struct page_link {
+	u32 next, prev; /* frames, or PFN_NONE */
+};
+
+MM_INLINE struct page_link *page_link(const struct page *map, u32 frame)
+{
+	return (struct page_link *)(void *)(uintptr_t)map - 1 - frame;
+}
 
 #define PAGE_MAPPING_ANON  1ull
 #define PAGE_MAPPING_KSM   2ull

@@ -41,7 +41,7 @@ const struct zonelist *node_zonelist(const struct phys *phys, unsigned nid, gfp_
 }
 
 /* Leaks the page: its frame never comes back (spec 03 s6.1). */
-static void bad_page(struct phys *p, unsigned cpu, const struct page *page)
+static __attribute__((noinline)) void bad_page(struct phys *p, unsigned cpu, const struct page *page)
 {
 	count_vm_event(p->hw, cpu, EV_BAD_PAGES);
 	phys_warn(p, "bad page: pfn %#x count %d mapcount %d mapping %#llx flags %#x",
@@ -54,8 +54,13 @@ static void bad_page(struct phys *p, unsigned cpu, const struct page *page)
 /* Spec 03 s4.1: room at every order below, at a mark halved with each. */
 static bool watermark_ok_40(const struct zone *z, unsigned order, s64 free, s64 min, s64 reserve)
 {
+	unsigned top = top_order(z->phys);
+
 	if (free <= min + reserve)
 		return false;
+	/* What the steps below leave is at least the top blocks: often that settles it. */
+	if (((s64)RELAXED(z->free_area[top].nr_free) << top) - (1ll << order) >= min)
+		return true;
 	for (unsigned o = 0; o < order; o++) {
 		free -= (s64)RELAXED(z->free_area[o].nr_free) << o;
 		min >>= 1;
@@ -144,7 +149,7 @@ static struct page *rmqueue_block(struct zone *z, unsigned order, enum migratety
 		got = rmqueue(z, order, mt, 1, &frame, &got_mt);
 	if (got) {
 		add_level(z, NR_FREE_PAGES, -(1ll << order));
-		if (z->smp) {
+		if (z->batch_mode == BATCH_PER_CPU) {
 			add_level(z, NR_ALLOC_BATCH, -(1ll << order));
 			if (z->vm_stat[NR_ALLOC_BATCH] <= 0)
 				SET_RELAXED(z->flags, z->flags | ZONE_FAIR_DEPLETED);
@@ -160,11 +165,10 @@ MM_INLINE struct page *rmqueue_pcp(struct zone *z, unsigned cpu, enum migratetyp
 	struct pcp_list *l = &pcp->lists[mt];
 	u32 at;
 
-	if (MM_UNLIKELY(!l->nr) && !pcp_refill(z, cpu, mt, cold))
+	if (MM_UNLIKELY(!pcp_list_nr(l)) && !pcp_refill(z, cpu, mt, cold))
 		return NULL;
-	l->nr--;
 	pcp->count--;
-	at = cold ? l->head + l->nr : l->head++;
+	at = cold ? --l->tail : l->head++;
 	return pcp_entry_page(l->ring[at & l->mask]);
 }
 
@@ -181,11 +185,11 @@ MM_INLINE struct page *rmqueue_zone(struct phys *p, unsigned cpu, struct zone *p
 		page = rmqueue_block(z, order, mt, alloc_flags);
 	if (!page)
 		return NULL;
-	if (!z->smp) {
+	if (z->batch_mode == BATCH_EXACT) {
 		z->vm_stat[NR_ALLOC_BATCH] -= 1ll << order;
 		if (MM_UNLIKELY(z->vm_stat[NR_ALLOC_BATCH] <= 0))
 			z->flags |= ZONE_FAIR_DEPLETED;
-	} else if (!order) {
+	} else if (z->batch_mode == BATCH_PER_CPU && !order) {
 		SET_RELAXED(z->pageset[cpu].batch_taken, z->pageset[cpu].batch_taken + 1);
 	}
 	count_vm_events(p->hw, cpu, EV_PGALLOC_DMA + z->type, 1ull << order);
@@ -215,7 +219,7 @@ void clear_pages(struct phys *p, struct page *page, unsigned order)
 static void prep_compound_page(const struct phys *p, const struct zone *z, struct page *page,
 			       unsigned order)
 {
-	u32 zone_bits = (z->slot + 1u) << PAGE_ZONE_SHIFT;
+	u32 zone_bits = z->fresh_flags;
 
 	page->flags |= 1u << PG_head;
 	for (u32 i = 1; i < 1u << order; i++) {
@@ -244,7 +248,7 @@ MM_INLINE bool prep_new_page(struct phys *p, unsigned cpu, const struct zone *z,
 	for (u32 i = 1; i < 1u << order; i++)
 		BUG_ON(page_dirty_when_free(&page[i]));
 #endif
-	page->flags = (z->slot + 1u) << PAGE_ZONE_SHIFT;
+	page->flags = z->fresh_flags;
 	page->_count = 1;
 	page->private = 0;
 	if (MM_UNLIKELY(gfp & (MM_GFP_ZERO | MM_GFP_COMP))) {
@@ -422,9 +426,58 @@ MM_INLINE struct page *alloc_on_node(struct phys *p, unsigned cpu, unsigned nid,
 	return MM_LIKELY(page) ? page : slow_path(p, cpu, gfp, order, zl, mt);
 }
 
+static __attribute__((noinline)) struct page *alloc_here(struct phys *p, unsigned cpu, gfp_t gfp,
+							  unsigned order)
+{
+	return alloc_on_node(p, cpu, p->cpu_node[cpu], gfp, order);
+}
+
+#define FAST_EXCLUDED                                                                              \
+	((gfp_t)(MM_GFP_COLD | MM_GFP_ZERO | MM_GFP_THISNODE | MM_GFP_RECLAIMABLE))
+
+/*
+ * The common case spelled out: order 0, the preferred zone above its low mark, a page on the CPU's
+ * list. Everything else, and every doubt, goes the long way, which does the same and more.
+ */
 struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned order)
 {
-	return alloc_on_node(phys, cpu, phys->cpu_node[cpu], gfp, order);
+	const struct fast_choice *f = &phys->cpus[cpu].fast[gfp & 15];
+	struct zone *z = f->zone;
+	struct per_cpu_pages *pcp = f->pcp;
+	struct pcp_list *l;
+	struct page *page;
+	u32 head;
+
+	if (MM_UNLIKELY(order | (gfp & FAST_EXCLUDED)) || MM_UNLIKELY(!z) ||
+	    MM_UNLIKELY(phys->fail_nth))
+		return alloc_here(phys, cpu, gfp, order);
+	l = &pcp->lists[phys->migratetype_tab[gfp >> 3 & 1]];
+	/* The preferred zone reserves nothing against itself: no lowmem_reserve here. */
+	if (MM_UNLIKELY((s64)(z->watermark[WMARK_LOW] + RELAXED(z->nr_reserved_highatomic)) >=
+			RELAXED(z->vm_stat[NR_FREE_PAGES])) ||
+	    MM_UNLIKELY(RELAXED(z->flags) & ZONE_FAIR_DEPLETED))
+		return alloc_here(phys, cpu, gfp, order);
+	head = l->head;
+	if (MM_UNLIKELY(head == l->tail))
+		return alloc_here(phys, cpu, gfp, order);
+	page = pcp_entry_page(l->ring[head & l->mask]);
+	if (MM_UNLIKELY(page_dirty_when_free(page)))
+		return alloc_here(phys, cpu, gfp, order);
+	l->head = head + 1;
+	pcp->count--;
+	++*f->pgalloc;
+	page->flags = z->fresh_flags;
+	page->_count = 1;
+	page->private = 0;
+	if (MM_LIKELY(z->batch_mode == BATCH_EXACT)) {
+		if (MM_UNLIKELY(--z->vm_stat[NR_ALLOC_BATCH] <= 0))
+			z->flags |= ZONE_FAIR_DEPLETED;
+	} else if (z->batch_mode == BATCH_PER_CPU) {
+		SET_RELAXED(pcp->batch_taken, pcp->batch_taken + 1);
+	}
+	if (MM_LIKELY(!z->smp))
+		charge(phys->hw, COST_PAGE_ALLOC);
+	return page;
 }
 
 struct page *alloc_pages_node(struct phys *phys, unsigned cpu, int nid, gfp_t gfp, unsigned order)
@@ -517,20 +570,18 @@ static void free_to_buddy(struct zone *z, u32 frame, unsigned order, enum migrat
 	zone_unlock(z);
 }
 
-MM_INLINE void free_order0(struct phys *p, unsigned cpu, struct page *page, bool cold)
+/* Order 0, already prepared: onto the CPU's list, or into the buddy (spec 03 s6.2). */
+static __attribute__((noinline)) void free_to_pcp(struct phys *p, unsigned cpu, struct page *page,
+						   bool cold)
 {
 	u32 frame = page_frame(p, page);
 	struct zone *z = page_zone(p, page);
 	struct per_cpu_pages *pcp = &z->pageset[cpu];
-	enum migratetype mt;
+	enum migratetype mt = frame_pageblock_type(p, frame);
+	u64 entry = (uintptr_t)page | mt;
 	struct pcp_list *l;
-	u64 entry;
 
-	if (MM_UNLIKELY(!free_prepare(p, cpu, page, 0)))
-		return;
-	mt = frame_pageblock_type(p, frame);
 	count_vm_event(p->hw, cpu, EV_PGFREE);
-	entry = (uintptr_t)page | mt;
 	if (MM_UNLIKELY(mt >= MIGRATE_PCPTYPES)) {
 		if (mt == MIGRATE_ISOLATE) {
 			free_to_buddy(z, frame, 0, mt);
@@ -538,17 +589,57 @@ MM_INLINE void free_order0(struct phys *p, unsigned cpu, struct page *page, bool
 		}
 		mt = MIGRATE_MOVABLE; /* its list; the entry keeps the type */
 	}
+	p->cpus[cpu].last_slot = z->slot + 1u;
+	p->cpus[cpu].last_pcp = pcp;
 	l = &pcp->lists[mt];
 	if (cold)
-		l->ring[(l->head + l->nr) & l->mask] = entry;
+		l->ring[l->tail++ & l->mask] = entry;
 	else
 		l->ring[--l->head & l->mask] = entry;
-	l->nr++;
-	if (MM_UNLIKELY(++pcp->count >= pcp->high))
+	if (++pcp->count >= pcp->high)
 		pcp_bulk_free(z, cpu, pcp->batch);
 }
 
-static void free_block(struct phys *p, unsigned cpu, struct page *page, unsigned order)
+static __attribute__((noinline)) void free_order0(struct phys *p, unsigned cpu, struct page *page,
+						   bool cold)
+{
+	if (free_prepare(p, cpu, page, 0))
+		free_to_pcp(p, cpu, page, cold);
+}
+
+/*
+ * The common case of free_to_pcp() with what it looks up predicted instead: same zone as last time,
+ * a page of a MOVABLE or UNMOVABLE block. The branches keep the loads off the critical path from
+ * this free to the next allocation of the page.
+ */
+MM_INLINE bool free_fast(struct phys *p, unsigned cpu, struct page *page)
+{
+	const struct phys_cpu *c = &p->cpus[cpu];
+	struct per_cpu_pages *pcp = c->last_pcp;
+	u64 entry = (uintptr_t)page;
+	struct pcp_list *l;
+	u8 mt;
+
+	if (MM_UNLIKELY(page->flags >> PAGE_ZONE_SHIFT != c->last_slot))
+		return false;
+	mt = RELAXED(p->pageblock[page_frame(p, page) >> p->pageblock_order]) & PAGEBLOCK_TYPE;
+	if (mt == MIGRATE_MOVABLE) {
+		l = &pcp->lists[MIGRATE_MOVABLE];
+		entry |= MIGRATE_MOVABLE;
+	} else if (mt == MIGRATE_UNMOVABLE) {
+		l = &pcp->lists[MIGRATE_UNMOVABLE];
+	} else {
+		return false;
+	}
+	if (MM_UNLIKELY(pcp->count + 1 >= pcp->high))
+		return false;
+	pcp->count++;
+	l->ring[--l->head & l->mask] = entry;
+	count_vm_event(p->hw, cpu, EV_PGFREE);
+	return true;
+}
+
+static __attribute__((noinline)) void free_block(struct phys *p, unsigned cpu, struct page *page, unsigned order)
 {
 	u32 frame = page_frame(p, page);
 	struct zone *z = page_zone(p, page);
@@ -566,16 +657,30 @@ void free_hot_cold_page(struct phys *phys, unsigned cpu, struct page *page, bool
 
 void free_pages_page(struct phys *phys, unsigned cpu, struct page *page, unsigned order)
 {
-	if (MM_UNLIKELY(page->_count <= 0)) { /* freed before */
-		bad_page(phys, cpu, page);
+	s32 count = page->_count;
+
+	if (MM_UNLIKELY(count != 1)) {
+		if (count > 1)
+			page->_count = count - 1;
+		else
+			bad_page(phys, cpu, page); /* freed before */
 		return;
 	}
-	if (--page->_count)
-		return;
-	if (MM_LIKELY(!order))
-		free_order0(phys, cpu, page, false);
-	else
+	page->_count = 0;
+	if (MM_UNLIKELY(order)) {
 		free_block(phys, cpu, page, order);
+		return;
+	}
+	if (page->mapping & PAGE_MAPPING_ANON)
+		page->mapping = 0;
+	if (MM_UNLIKELY((page->flags & (FLAGS_CHECKED | 1u << PG_head | 1u << PG_tail)) |
+			(u32)page->_mapcount | (page->mapping != 0))) {
+		free_order0(phys, cpu, page, false);
+		return;
+	}
+	page->flags &= ~(PAGE_FLAGS_MASK | PAGE_PFMEMALLOC);
+	if (!free_fast(phys, cpu, page))
+		free_to_pcp(phys, cpu, page, false);
 }
 
 void put_page(struct phys *phys, unsigned cpu, struct page *page)
@@ -670,7 +775,7 @@ unsigned split_free_page(struct phys *phys, struct page *page)
 		}
 	}
 	zone_unlock(z);
-	page->flags = (z->slot + 1u) << PAGE_ZONE_SHIFT;
+	page->flags = z->fresh_flags;
 	page->_count = 1;
 	split_page(phys, page, order);
 	return 1u << order;

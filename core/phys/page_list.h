@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lists of pages, linked through page->lru_next/lru_prev by frame numbers, 16 bytes a list.
+ * Lists of pages, linked by frame numbers through page_link(), 16 bytes a list.
  * @map is phys->memmap. A page is on at most one list; nothing is written when it leaves one.
  *
  * Invariants: nr links lead from first to last; first and last are PFN_NONE when nr is 0.
@@ -40,23 +40,26 @@ MM_INLINE struct page *plist_last(struct page *map, const struct page_list *l)
 /* Neighbour towards the tail, or NULL. */
 MM_INLINE struct page *plist_next(struct page *map, const struct page *p)
 {
-	return p->lru_next == PFN_NONE ? NULL : &map[p->lru_next];
+	u32 next = page_link(map, (u32)(p - map))->next;
+
+	return next == PFN_NONE ? NULL : &map[next];
 }
 
 /* Neighbour towards the head, or NULL. */
 MM_INLINE struct page *plist_prev(struct page *map, const struct page *p)
 {
-	return p->lru_prev == PFN_NONE ? NULL : &map[p->lru_prev];
+	u32 prev = page_link(map, (u32)(p - map))->prev;
+
+	return prev == PFN_NONE ? NULL : &map[prev];
 }
 
 MM_INLINE void plist_add_head(struct page *map, struct page_list *l, struct page *p)
 {
 	u32 f = (u32)(p - map);
 
-	p->lru_prev = PFN_NONE;
-	p->lru_next = l->first;
+	*page_link(map, f) = (struct page_link){l->first, PFN_NONE};
 	if (l->nr++)
-		map[l->first].lru_prev = f;
+		page_link(map, l->first)->prev = f;
 	else
 		l->last = f;
 	l->first = f;
@@ -66,10 +69,9 @@ MM_INLINE void plist_add_tail(struct page *map, struct page_list *l, struct page
 {
 	u32 f = (u32)(p - map);
 
-	p->lru_next = PFN_NONE;
-	p->lru_prev = l->last;
+	*page_link(map, f) = (struct page_link){PFN_NONE, l->last};
 	if (l->nr++)
-		map[l->last].lru_next = f;
+		page_link(map, l->last)->next = f;
 	else
 		l->first = f;
 	l->last = f;
@@ -77,15 +79,17 @@ MM_INLINE void plist_add_tail(struct page *map, struct page_list *l, struct page
 
 MM_INLINE void plist_del(struct page *map, struct page_list *l, struct page *p)
 {
+	struct page_link k = *page_link(map, (u32)(p - map));
+
 	VM_BUG_ON(!l->nr);
-	if (p->lru_prev == PFN_NONE)
-		l->first = p->lru_next;
+	if (k.prev == PFN_NONE)
+		l->first = k.next;
 	else
-		map[p->lru_prev].lru_next = p->lru_next;
-	if (p->lru_next == PFN_NONE)
-		l->last = p->lru_prev;
+		page_link(map, k.prev)->next = k.next;
+	if (k.next == PFN_NONE)
+		l->last = k.prev;
 	else
-		map[p->lru_next].lru_prev = p->lru_prev;
+		page_link(map, k.next)->prev = k.prev;
 	l->nr--;
 }
 
@@ -126,9 +130,9 @@ MM_INLINE void plist_splice_head(struct page *map, struct page_list *from, struc
 {
 	if (!from->nr)
 		return;
-	map[from->last].lru_next = to->first;
+	page_link(map, from->last)->next = to->first;
 	if (to->nr)
-		map[to->first].lru_prev = from->last;
+		page_link(map, to->first)->prev = from->last;
 	else
 		to->last = from->last;
 	to->first = from->first;

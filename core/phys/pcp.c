@@ -47,7 +47,7 @@ static void pageset_values(const struct phys *p, const struct zone *z, u32 *batc
 /* Room for everything a list may hold: high, and refills of the others while it is full. */
 static int ring_resize(struct pcp_list *l, u32 high, u32 batch)
 {
-	u64 need = mm_max((u64)high + 4ull * batch + 2, l->nr + 2ull * batch);
+	u64 need = mm_max((u64)high + 4ull * batch + 2, pcp_list_nr(l) + 2ull * batch);
 	u32 slots = 1u << mm_fls(need);
 	u64 *ring;
 
@@ -56,12 +56,11 @@ static int ring_resize(struct pcp_list *l, u32 high, u32 batch)
 	ring = malloc(slots * sizeof(*ring));
 	if (!ring)
 		return -ENOMEM;
-	for (u32 i = 0; i < l->nr; i++)
-		ring[i] = l->ring[(l->head + i) & l->mask];
+	for (u32 i = l->head; i != l->tail; i++)
+		ring[i & (slots - 1)] = l->ring[i & l->mask];
 	free(l->ring);
 	l->ring = ring;
 	l->mask = slots - 1;
-	l->head = 0;
 	return 0;
 }
 
@@ -125,13 +124,11 @@ bool pcp_refill(struct zone *z, unsigned cpu, enum migratetype mt, bool cold)
 	struct per_cpu_pages *pcp = &z->pageset[cpu];
 	struct pcp_list *l = &pcp->lists[mt];
 	struct page *map = z->phys->memmap;
-	u32 left = pcp->batch;
+	u32 left = pcp->batch, taken;
 
-	VM_BUG_ON(l->nr);
+	VM_BUG_ON(pcp_list_nr(l));
 	if (MM_UNLIKELY(RELAXED(pcp->drain_wanted)))
 		pcp_drain(z, cpu);
-	if (cold)
-		l->head = left;
 	zone_lock(z);
 	fold_batch(z, pcp);
 	while (left) {
@@ -146,32 +143,32 @@ bool pcp_refill(struct zone *z, unsigned cpu, enum migratetype mt, bool cold)
 			if (cold)
 				l->ring[--l->head & l->mask] = entry;
 			else
-				l->ring[(l->head + l->nr) & l->mask] = entry;
-			l->nr++;
+				l->ring[l->tail++ & l->mask] = entry;
 		}
 		left -= got;
 	}
-	add_level(z, NR_FREE_PAGES, -(s64)l->nr);
+	taken = pcp_list_nr(l);
+	add_level(z, NR_FREE_PAGES, -(s64)taken);
 	zone_unlock(z);
-	pcp->count += l->nr;
-	return l->nr;
+	pcp->count += taken;
+	return taken;
 }
 
 MM_INLINE u64 pop_tail(struct pcp_list *l)
 {
-	return l->ring[(l->head + --l->nr) & l->mask];
+	return l->ring[--l->tail & l->mask];
 }
 
 /* Brings the order bytes and links of the pages freed next into the cache. */
 static void prefetch_tail(const struct phys *p, const struct pcp_list *l, u32 n)
 {
-	n = (u32)mm_min(mm_min(n, l->nr), 64);
+	n = (u32)mm_min(mm_min(n, pcp_list_nr(l)), 64);
 	for (u32 i = 1; i <= n; i++) {
-		u64 e = l->ring[(l->head + l->nr - i) & l->mask];
+		u64 e = l->ring[(l->tail - i) & l->mask];
 		u32 frame = page_frame(p, pcp_entry_page(e));
 
 		__builtin_prefetch(&p->order_byte[frame], 1);
-		__builtin_prefetch(&p->links[frame], 1);
+		__builtin_prefetch(page_link(p->memmap, frame), 1);
 	}
 }
 
@@ -198,7 +195,7 @@ void pcp_bulk_free(struct zone *z, unsigned cpu, u32 n)
 			if (++turn == MIGRATE_PCPTYPES)
 				turn = 0;
 			l = &pcp->lists[p->mt_order[turn]];
-		} while (!l->nr);
+		} while (!pcp_list_nr(l));
 		if (batch_free == MIGRATE_PCPTYPES)
 			batch_free = left;
 		do {
@@ -209,7 +206,7 @@ void pcp_bulk_free(struct zone *z, unsigned cpu, u32 n)
 			if (MM_UNLIKELY(z->nr_isolate_pageblocks))
 				mt = frame_pageblock_type(p, frame);
 			free_one_block(z, frame, 0, mt);
-		} while (--left && --batch_free && l->nr);
+		} while (--left && --batch_free && pcp_list_nr(l));
 	}
 	zone_unlock(z);
 }
@@ -251,7 +248,7 @@ void drain_all_pages(struct phys *phys)
 
 u32 pcp_list_length(const struct zone *zone, unsigned cpu, enum migratetype mt)
 {
-	return zone->pageset[cpu].lists[mt].nr;
+	return pcp_list_nr(&zone->pageset[cpu].lists[mt]);
 }
 
 u32 pcp_list_frame(const struct zone *zone, unsigned cpu, enum migratetype mt, u32 i)
