@@ -248,7 +248,7 @@ static void slab_destroy(struct kmem_cache *c, unsigned cpu, struct page *page)
 		kmem_cache_free(c->freelist_cache, cpu, freelist);
 }
 
-/* Destroys the slabs chained by free_block() through lru_next. */
+/* Destroys the slabs that free_block() chained through their links' next. */
 static void slabs_destroy(struct kmem_cache *c, unsigned cpu, u32 chain)
 {
 	struct page *map = c->kmem->memmap;
@@ -256,7 +256,7 @@ static void slabs_destroy(struct kmem_cache *c, unsigned cpu, u32 chain)
 	while (chain != PFN_NONE) {
 		struct page *page = &map[chain];
 
-		chain = page->lru_next;
+		chain = page_link(map, chain)->next;
 		slab_destroy(c, cpu, page);
 	}
 }
@@ -358,15 +358,18 @@ static u32 take_from_slab(struct kmem_cache *c, struct page *page, enum kmem_sla
 	return want;
 }
 
-/* Asks for the freelist of the slab behind @page and the frame of the one behind that. */
+/* Asks for the freelist of the slab behind @page and the state of the one behind that. */
 static inline void prefetch_slabs(struct page *map, const struct page *page)
 {
-	if (page->lru_next != PFN_NONE) {
-		const struct page *next = &map[page->lru_next];
+	u32 f = page_link(map, (u32)(page - map))->next;
 
-		__builtin_prefetch((const u8 *)next->freelist + next->slab_active);
-		if (next->lru_next != PFN_NONE)
-			__builtin_prefetch(&map[next->lru_next]);
+	if (f == PFN_NONE)
+		return;
+	__builtin_prefetch((const u8 *)map[f].freelist + map[f].slab_active);
+	f = page_link(map, f)->next;
+	if (f != PFN_NONE) {
+		__builtin_prefetch(&map[f]);
+		__builtin_prefetch(page_link(map, f));
 	}
 }
 
@@ -461,23 +464,30 @@ static u32 free_block_locked(struct kmem_cache *c, void **objs, u32 n)
 	const struct kmem *k = c->kmem;
 	u32 chain = PFN_NONE;
 
-	for (u32 i = 0; i < n; i++)
-		__builtin_prefetch(kmem_page(k, objs[i]), 1);
+	for (u32 i = 0; i < n; i++) {
+		const struct page *page = &k->map[(u64)((const u8 *)objs[i] - k->arena) >> k->page_shift];
+
+		__builtin_prefetch(page, 1);
+		__builtin_prefetch(page_link(k->memmap, (u32)(page - k->memmap)), 1);
+	}
 	for (u32 i = 0; i < n; i++) {
 		const struct page *page = kmem_page(k, objs[i]);
+		struct page_link l = *page_link(k->memmap, (u32)(page - k->memmap));
 
 		__builtin_prefetch((const u8 *)page->freelist + page->slab_active * c->idx_bytes, 1);
-		if (page->lru_prev != PFN_NONE)
-			__builtin_prefetch(&k->memmap[page->lru_prev], 1);
-		if (page->lru_next != PFN_NONE)
-			__builtin_prefetch(&k->memmap[page->lru_next], 1);
+		if (l.prev != PFN_NONE)
+			__builtin_prefetch(page_link(k->memmap, l.prev), 1);
+		if (l.next != PFN_NONE)
+			__builtin_prefetch(page_link(k->memmap, l.next), 1);
 	}
 	for (u32 i = 0; i < n; i++) {
 		struct page *page = free_one(c, c->node, objs[i]);
 
 		if (page) {
-			page->lru_next = chain;
-			chain = page_frame(k->phys, page);
+			u32 f = page_frame(k->phys, page);
+
+			page_link(k->memmap, f)->next = chain;
+			chain = f;
 		}
 	}
 	return chain;
@@ -622,7 +632,7 @@ void slab_info(struct kmem_cache *c, unsigned cpu, struct kmem_cache_info *out)
 	struct page *map = c->kmem->memmap;
 
 	for (int l = 0; l < NR_KMEM_SLAB_LISTS; l++)
-		for (u32 f = n->lists[l].first; f != PFN_NONE; f = map[f].lru_next) {
+		for (u32 f = n->lists[l].first; f != PFN_NONE; f = page_link(map, f)->next) {
 			out->num_slabs++;
 			out->active_slabs += l != KMEM_SLABS_FREE;
 			out->active_objs += map[f].slab_active;
@@ -706,7 +716,7 @@ int slab_check(struct kmem_cache *c, u64 *pages, char *why, size_t n)
 	int err = 0;
 
 	for (int l = 0; l < NR_KMEM_SLAB_LISTS; l++)
-		for (u32 f = c->node->lists[l].first; f != PFN_NONE; f = map[f].lru_next) {
+		for (u32 f = c->node->lists[l].first; f != PFN_NONE; f = page_link(map, f)->next) {
 			err = check_slab(c, &map[f], l, why, n);
 			if (err)
 				return err;

@@ -474,7 +474,7 @@ void kmem_for_each_slab(struct kmem_cache *c, enum kmem_slab_list list,
 {
 	struct page *map = c->kmem->memmap;
 
-	for (u32 f = c->node->lists[list].first; f != PFN_NONE; f = map[f].lru_next)
+	for (u32 f = c->node->lists[list].first; f != PFN_NONE; f = page_link(map, f)->next)
 		fn(arg, page_to_pfn(c->kmem->phys, &map[f]), map[f].slab_active & 0x7fffffff,
 		   map[f].slab_private);
 }

@@ -21,7 +21,7 @@
 	 SLAB_NOLEAKTRACE | SLAB_FAILSLAB)
 #define SLAB_MERGE_SAME (SLAB_DEBUG_FREE | SLAB_RECLAIM_ACCOUNT | SLAB_CACHE_DMA | SLAB_NOTRACK)
 
-/* Doubly linked through page->lru_*, ended by PFN_NONE, without a count. */
+/* Doubly linked through page_link(), ended by PFN_NONE, without a count. */
 struct slab_list {
 	u32 first, last;
 };
@@ -52,12 +52,11 @@ MM_INLINE void slab_list_add(struct page *map, struct slab_list *l, struct page 
 {
 	u32 f = (u32)(p - map);
 
-	p->lru_prev = PFN_NONE;
-	p->lru_next = l->first;
+	*page_link(map, f) = (struct page_link){l->first, PFN_NONE};
 	if (l->first == PFN_NONE)
 		l->last = f;
 	else
-		map[l->first].lru_prev = f;
+		page_link(map, l->first)->prev = f;
 	l->first = f;
 }
 
@@ -65,30 +64,26 @@ MM_INLINE void slab_list_add_tail(struct page *map, struct slab_list *l, struct 
 {
 	u32 f = (u32)(p - map);
 
-	p->lru_next = PFN_NONE;
-	p->lru_prev = l->last;
+	*page_link(map, f) = (struct page_link){PFN_NONE, l->last};
 	if (l->last == PFN_NONE)
 		l->first = f;
 	else
-		map[l->last].lru_next = f;
+		page_link(map, l->last)->next = f;
 	l->last = f;
 }
 
 MM_INLINE void slab_list_del(struct page *map, struct slab_list *l, struct page *p)
 {
-	if (p->lru_prev == PFN_NONE)
-		l->first = p->lru_next;
-	else
-		map[p->lru_prev].lru_next = p->lru_next;
-	if (p->lru_next == PFN_NONE)
-		l->last = p->lru_prev;
-	else
-		map[p->lru_next].lru_prev = p->lru_prev;
-}
+	struct page_link k = *page_link(map, (u32)(p - map));
 
-MM_INLINE struct page *slab_list_next(struct page *map, const struct page *p)
-{
-	return p->lru_next == PFN_NONE ? NULL : &map[p->lru_next];
+	if (k.prev == PFN_NONE)
+		l->first = k.next;
+	else
+		page_link(map, k.prev)->next = k.next;
+	if (k.next == PFN_NONE)
+		l->last = k.prev;
+	else
+		page_link(map, k.next)->prev = k.prev;
 }
 
 MM_INLINE void node_lock(const struct kmem_cache *c, struct kmem_cache_node *n)

@@ -25,7 +25,7 @@
 struct kmem_cache_cpu {
 	u32 avail, limit; /* array_cache's: always 0, so that the inlined paths come here */
 	u32 nr_partial_free; /* objects free on the partial slabs, by estimate at freezing */
-	u32 partial;      /* frame of the first of the CPU's partial slabs, linked by lru_next */
+	u32 partial;      /* frame of the first of the CPU's partial slabs, linked by their links' next */
 	void *freelist;
 	struct page *page;
 	u64 allocs, alloc_slow, frees, free_slow;
@@ -255,10 +255,10 @@ static void unfreeze_partials(struct kmem_cache *c, unsigned cpu, struct kmem_ca
 	node_lock(c, c->node);
 	while (f != PFN_NONE) {
 		struct page *page = &map[f];
-		u32 next = page->lru_next;
+		u32 next = page_link(map, f)->next;
 
 		if (unfreeze(c, page, true)) {
-			page->lru_next = dead;
+			page_link(map, f)->next = dead;
 			dead = f;
 		}
 		f = next;
@@ -267,7 +267,7 @@ static void unfreeze_partials(struct kmem_cache *c, unsigned cpu, struct kmem_ca
 	while (dead != PFN_NONE) {
 		struct page *page = &map[dead];
 
-		dead = page->lru_next;
+		dead = page_link(map, dead)->next;
 		discard(c, cpu, page);
 	}
 }
@@ -311,7 +311,7 @@ static void *next_slab(struct kmem_cache *c, unsigned cpu, struct kmem_cache_cpu
 	node_lock(c, c->node);
 	if (cc->partial != PFN_NONE) {
 		page = &map[cc->partial];
-		cc->partial = page->lru_next;
+		cc->partial = page_link(map, cc->partial)->next;
 		if (cc->partial == PFN_NONE)
 			cc->nr_partial_free = 0;
 		list = take_freelist(page);
@@ -328,7 +328,7 @@ static void *next_slab(struct kmem_cache *c, unsigned cpu, struct kmem_cache_cpu
 		remove_partial(c, more);
 		more->slab_active |= SLUB_FROZEN;
 		got += slab_objects(more) - slab_inuse(more);
-		more->lru_next = cc->partial;
+		page_link(map, (u32)(more - map))->next = cc->partial;
 		cc->partial = (u32)(more - map);
 		cc->nr_partial_free = got;
 	}
@@ -379,10 +379,12 @@ void *slub_alloc(struct kmem_cache *c, unsigned cpu, gfp_t gfp)
 static void put_cpu_partial(struct kmem_cache *c, unsigned cpu, struct kmem_cache_cpu *cc,
 			    struct page *page)
 {
+	u32 f = (u32)(page - c->kmem->memmap);
+
 	if (cc->nr_partial_free >= c->cpu_partial)
 		unfreeze_partials(c, cpu, cc);
-	page->lru_next = cc->partial;
-	cc->partial = (u32)(page - c->kmem->memmap);
+	page_link(c->kmem->memmap, f)->next = cc->partial;
+	cc->partial = f;
 	cc->nr_partial_free++;
 }
 
@@ -439,7 +441,7 @@ int slub_shrink(struct kmem_cache *c, unsigned cpu)
 	while (f != PFN_NONE) {
 		struct page *page = &map[f];
 
-		f = page->lru_next;
+		f = page_link(map, f)->next;
 		if (!slab_inuse(page)) {
 			remove_partial(c, page);
 			discard(c, cpu, page);
@@ -471,7 +473,7 @@ static u64 cpu_free_objects(const struct kmem_cache *c, unsigned cpu, u32 *slabs
 		n += list_length(c, cc->page->freelist);
 		++*slabs;
 	}
-	for (u32 f = cc->partial; f != PFN_NONE; f = map[f].lru_next, ++*slabs)
+	for (u32 f = cc->partial; f != PFN_NONE; f = page_link(map, f)->next, ++*slabs)
 		n += list_length(c, map[f].freelist);
 	return n;
 }
@@ -483,7 +485,7 @@ void slub_info(struct kmem_cache *c, unsigned cpu, struct kmem_cache_info *out)
 	u64 free = 0;
 
 	(void)cpu;
-	for (u32 f = c->node->lists[KMEM_SLABS_PARTIAL].first; f != PFN_NONE; f = map[f].lru_next)
+	for (u32 f = c->node->lists[KMEM_SLABS_PARTIAL].first; f != PFN_NONE; f = page_link(map, f)->next)
 		free += slab_objects(&map[f]) - slab_inuse(&map[f]);
 	for (unsigned i = 0; i < c->kmem->ncpu; i++) {
 		const struct kmem_cache_cpu *cc = cpu_of(c, i);
@@ -524,7 +526,7 @@ int slub_check(struct kmem_cache *c, u64 *pages, char *why, size_t n)
 	u32 partial = 0;
 	int err = 0;
 
-	for (u32 f = node->lists[KMEM_SLABS_PARTIAL].first; f != PFN_NONE && !err; f = map[f].lru_next) {
+	for (u32 f = node->lists[KMEM_SLABS_PARTIAL].first; f != PFN_NONE && !err; f = page_link(map, f)->next) {
 		partial++;
 		err = check_slub_page(c, &map[f], why, n);
 		if (!err && (map[f].slab_active & SLUB_FROZEN || !map[f].freelist))
@@ -537,7 +539,7 @@ int slub_check(struct kmem_cache *c, u64 *pages, char *why, size_t n)
 
 		if (cc->page)
 			err = check_slub_page(c, cc->page, why, n);
-		for (u32 f = cc->partial; f != PFN_NONE && !err; f = map[f].lru_next)
+		for (u32 f = cc->partial; f != PFN_NONE && !err; f = page_link(map, f)->next)
 			err = check_slub_page(c, &map[f], why, n);
 	}
 	*pages += c->slab_pages;
