@@ -11,10 +11,16 @@ add_custom_target(memrig_commit BYPRODUCTS ${commit_h}
 	COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${commit_h}
 		-P ${CMAKE_SOURCE_DIR}/cmake/commit.cmake)
 
+# The report's style sheet, as a string.
+set(report_css_h ${CMAKE_BINARY_DIR}/generated/bench/report_css.h)
+add_custom_command(OUTPUT ${report_css_h} DEPENDS ${CMAKE_SOURCE_DIR}/bench/report.css ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+	COMMAND ${CMAKE_COMMAND} -DIN=${CMAKE_SOURCE_DIR}/bench/report.css -DOUT=${report_css_h}
+		-P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+
 # All but main() is a library, so that tests can link it.
 file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
 list(REMOVE_ITEM bench_sources ${CMAKE_SOURCE_DIR}/bench/main.c)
-add_library(mr_bench STATIC ${bench_sources} ${CMAKE_SOURCE_DIR}/bench/gbench.cc)
+add_library(mr_bench STATIC ${bench_sources} ${report_css_h} ${CMAKE_SOURCE_DIR}/bench/gbench.cc)
 add_executable(memrig ${CMAKE_SOURCE_DIR}/bench/main.c)
 add_dependencies(mr_bench memrig_commit)
 foreach(file manifest.c result.c)
@@ -24,6 +30,7 @@ foreach(file manifest.c result.c)
 	endif()
 endforeach()
 string(TOLOWER "${CMAKE_BUILD_TYPE}" build_type)
+target_include_directories(mr_bench PRIVATE ${CMAKE_BINARY_DIR}/generated)
 target_compile_definitions(mr_bench PRIVATE MEMRIG_BUILD_TYPE="${build_type}")
 target_link_libraries(mr_bench PUBLIC memrig_flags mr_workloads mr_machine PkgConfig::JANSSON PkgConfig::ZSTD
 	PkgConfig::XXHASH benchmark::benchmark Threads::Threads m)

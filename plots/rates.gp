@@ -1,6 +1,8 @@
 # Horizontal bars with spread, goals and rivals on a logarithmic axis.
-height = 110 + 21 * rows
+height = 118 + 21 * rows
 load style
+set tmargin screen 1 - 52. / height
+set bmargin screen 66. / height
 low = 10 ** floor(log10(least * 0.9))
 high = greatest * 1.3
 set logscale x
@@ -16,6 +18,7 @@ set lmargin screen 0.29
 plot data using (column("median")):(column("row")):(low):(column("median")):(column("row") - 0.36):(column("row") + 0.36):(colour(column("suite_index"))):ytic(stringcolumn("label")) \
 		with boxxyerror lc rgb variable notitle, \
 	"" using (column("median")):(column("row")):(column("least")):(column("greatest")) with xerrorbars lc rgb "black" pt 0 lw 1.2 title "spread", \
-	"" using (column("goal")):(column("row")) with points pt 13 ps 1.1 lc rgb RED title "goal", \
-	"" using (column("rival")):(column("row")) with points pt 8 ps 1.0 lc rgb GREY title "rival", \
+	"" using (column("goal")):(column("row")) with points pt 13 ps 1.15 lc rgb "black" notitle, \
+	"" using (column("goal")):(column("row")) with points pt 13 ps 0.9 lc rgb RED title "goal", \
+	"" using (column("rival")):(column("row")) with points pt 8 ps 1.0 lw 1.4 lc rgb GREY title "rival", \
 	"" using (high):(column("row")):(sprintf("%.3g", column("median"))) with labels left offset character 0.7,0 font ",12" notitle

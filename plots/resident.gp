@@ -32,7 +32,7 @@ set format x "%g"
 set format y "%g"
 set xlabel "virtual time, ".time_unit(x_greatest - x_least) offset 0,0.4
 set ylabel "page tables, KiB"
-set label 999 hash at screen 0.995,0.012 right font ",9" tc rgb GREY
+set label 999 hash at screen 0.995,(7. / height) right font ",9" tc rgb GREY
 plot data using (t(column("ts"))):(column("pgtable_bytes") / 1024.) with fillsteps fc rgb SKY fs transparent solid 0.3 notitle, \
 	"" using (t(column("ts"))):(column("pgtable_bytes") / 1024.) with steps lc rgb SKY lw 2 title "page tables"
 unset multiplot

@@ -1,6 +1,8 @@
 # One bar a trace and machine.
-height = 110 + 20 * rows
+height = 104 + 20 * rows
 load style
+set tmargin screen 1 - 40. / height
+set bmargin screen 64. / height
 set border 1
 set yrange [rows - 0.4:-0.6]
 set xrange [0:greatest / 1e6 * 1.05]

@@ -22,7 +22,7 @@ set style fill solid 0.85 noborder
 set key outside top right horizontal Left reverse samplen 1.2 spacing 1.1 font ",12"
 set label 998 head at screen 0.012,(1 - 17. / height) left font ",15"
 set tmargin 3.6
-set label 999 hash at screen 0.995,0.012 right font ",9" tc rgb GREY
+set label 999 hash at screen 0.995,(7. / height) right font ",9" tc rgb GREY
 
 # Units of thousand, for the many: 1.2 k, 3.4 M.
 human(v) = v < 1e3 ? sprintf("%.3g", v) : v < 1e6 ? sprintf("%.3g k", v/1e3) : \
