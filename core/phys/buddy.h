@@ -59,52 +59,133 @@ MM_INLINE bool frame_in_zone(const struct zone *z, u32 frame)
 	return frame - z->start_frame < z->nr_frames;
 }
 
-MM_INLINE void free_list_add(struct zone *z, u32 frame, unsigned order, enum migratetype mt,
-			     bool tail)
+/*
+ * Where the free blocks of orders below the top are described, in locals: stores to the order bytes
+ * may alias anything, so the compiler would read these fields of phys and zone again each time.
+ */
+struct buddy_view {
+	struct zone *z;
+	u8 *order_byte;
+	struct page *map;
+	u32 start, nr; /* frames of the zone */
+	unsigned top;
+};
+
+MM_INLINE struct buddy_view view_of(struct zone *z)
 {
 	const struct phys *p = z->phys;
-	struct free_area *area = &z->free_area[order];
-	struct free_list *l = &area->list[mt];
-	struct page_link *k = link_of(p, frame, order);
+
+	return (struct buddy_view){z, p->order_byte, p->memmap, z->start_frame, z->nr_frames,
+				   top_order(p)};
+}
+
+/* Links @frame, whose link is @k; @list_link finds the link of another block of the list. */
+#define FREE_LIST_ADD(z, k, list_link, frame, order, mt, to_tail)                                  \
+	do {                                                                                       \
+		struct free_area *area_ = &(z)->free_area[order];                                  \
+		struct free_list *l_ = &area_->list[mt];                                           \
+		u32 first_ = l_->first;                                                            \
+                                                                                                   \
+		if (first_ == PFN_NONE) {                                                          \
+			*(k) = (struct page_link){PFN_NONE, PFN_NONE};                             \
+			l_->last = (frame);                                                        \
+			SET_RELAXED(l_->first, frame);                                             \
+		} else if (to_tail) {                                                              \
+			u32 last_ = l_->last;                                                      \
+                                                                                                   \
+			*(k) = (struct page_link){PFN_NONE, last_};                                \
+			list_link(last_)->next = (frame);                                          \
+			l_->last = (frame);                                                        \
+		} else {                                                                           \
+			*(k) = (struct page_link){first_, PFN_NONE};                               \
+			list_link(first_)->prev = (frame);                                         \
+			SET_RELAXED(l_->first, frame);                                             \
+		}                                                                                  \
+		SET_RELAXED(area_->nr_free, area_->nr_free + 1);                                   \
+	} while (0)
+
+#define FREE_LIST_DEL(z, k, list_link, order, mt)                                                  \
+	do {                                                                                       \
+		struct free_area *area_ = &(z)->free_area[order];                                  \
+		struct free_list *l_ = &area_->list[mt];                                           \
+		struct page_link k_ = *(k);                                                        \
+                                                                                                   \
+		if (k_.prev == PFN_NONE)                                                           \
+			SET_RELAXED(l_->first, k_.next);                                           \
+		else                                                                               \
+			list_link(k_.prev)->next = k_.next;                                        \
+		if (k_.next == PFN_NONE)                                                           \
+			l_->last = k_.prev;                                                        \
+		else                                                                               \
+			list_link(k_.next)->prev = k_.prev;                                        \
+		SET_RELAXED(area_->nr_free, area_->nr_free - 1);                                   \
+	} while (0)
+
+/* The two for blocks of the top order, and the two for blocks below it. */
+MM_INLINE void top_list_add(const struct buddy_view *v, u32 frame, enum migratetype mt)
+{
+	const struct phys *p = v->z->phys;
+	struct page_link *links = p->top_links;
+	unsigned top = v->top;
+
+#define TOP_LINK(f) (&links[(f) >> top])
+	p->top_byte[frame >> top] = (u8)(top + 1 + ((unsigned)mt << TYPE_SHIFT));
+	FREE_LIST_ADD(v->z, TOP_LINK(frame), TOP_LINK, frame, top, mt, false);
+}
+
+MM_INLINE void top_list_del(const struct buddy_view *v, u32 frame)
+{
+	const struct phys *p = v->z->phys;
+	struct page_link *links = p->top_links;
+	unsigned top = v->top, mt = p->top_byte[frame >> top] >> TYPE_SHIFT;
+
+	VM_BUG_ON((p->top_byte[frame >> top] & ORDER_MASK) != top + 1);
+	p->top_byte[frame >> top] = 0;
+	FREE_LIST_DEL(v->z, TOP_LINK(frame), TOP_LINK, top, mt);
+#undef TOP_LINK
+}
+
+MM_INLINE void low_list_add(const struct buddy_view *v, u32 frame, unsigned order,
+			    enum migratetype mt, bool tail)
+{
+	struct page *map = v->map;
 
 	VM_BUG_ON(frame & ((1u << order) - 1));
-	*order_byte_of(p, frame, order) = (u8)(order + 1 + ((unsigned)mt << TYPE_SHIFT));
-	if (l->first == PFN_NONE) {
-		*k = (struct page_link){PFN_NONE, PFN_NONE};
-		l->last = frame;
-		SET_RELAXED(l->first, frame);
-	} else if (tail) {
-		*k = (struct page_link){PFN_NONE, l->last};
-		link_of(p, l->last, order)->next = frame;
-		l->last = frame;
-	} else {
-		*k = (struct page_link){l->first, PFN_NONE};
-		link_of(p, l->first, order)->prev = frame;
-		SET_RELAXED(l->first, frame);
-	}
-	SET_RELAXED(area->nr_free, area->nr_free + 1);
+	v->order_byte[frame] = (u8)(order + 1 + ((unsigned)mt << TYPE_SHIFT));
+#define LOW_LINK(f) page_link(map, f)
+	FREE_LIST_ADD(v->z, LOW_LINK(frame), LOW_LINK, frame, order, mt, tail);
+}
+
+MM_INLINE void low_list_del(const struct buddy_view *v, u32 frame, unsigned order)
+{
+	struct page *map = v->map;
+	unsigned mt = v->order_byte[frame] >> TYPE_SHIFT;
+
+	VM_BUG_ON((v->order_byte[frame] & ORDER_MASK) != order + 1);
+	v->order_byte[frame] = 0;
+	FREE_LIST_DEL(v->z, LOW_LINK(frame), LOW_LINK, order, mt);
+#undef LOW_LINK
+}
+
+MM_INLINE void free_list_add(struct zone *z, u32 frame, unsigned order, enum migratetype mt)
+{
+	struct buddy_view v = view_of(z);
+
+	if (order == v.top)
+		top_list_add(&v, frame, mt);
+	else
+		low_list_add(&v, frame, order, mt, false);
 }
 
 /* Takes the free block at @frame off the list that its order byte names. */
 MM_INLINE void free_list_del(struct zone *z, u32 frame, unsigned order)
 {
-	const struct phys *p = z->phys;
-	struct free_area *area = &z->free_area[order];
-	u8 *byte = order_byte_of(p, frame, order);
-	struct free_list *l = &area->list[*byte >> TYPE_SHIFT];
-	struct page_link k = *link_of(p, frame, order);
+	struct buddy_view v = view_of(z);
 
-	VM_BUG_ON((*byte & ORDER_MASK) != order + 1);
-	*byte = 0;
-	if (k.prev == PFN_NONE)
-		SET_RELAXED(l->first, k.next);
+	if (order == v.top)
+		top_list_del(&v, frame);
 	else
-		link_of(p, k.prev, order)->next = k.next;
-	if (k.next == PFN_NONE)
-		l->last = k.prev;
-	else
-		link_of(p, k.next, order)->prev = k.prev;
-	SET_RELAXED(area->nr_free, area->nr_free - 1);
+		low_list_del(&v, frame, order);
 }
 
 MM_INLINE enum migratetype frame_pageblock_type(const struct phys *p, u32 frame)
@@ -114,43 +195,60 @@ MM_INLINE enum migratetype frame_pageblock_type(const struct phys *p, u32 frame)
 }
 
 /* The block of this order that would merge with @frame's is free. */
+MM_INLINE bool view_buddy_free(const struct buddy_view *v, u32 buddy, unsigned order)
+{
+	return (v->order_byte[buddy] & ORDER_MASK) == order + 1 && buddy - v->start < v->nr;
+}
+
 MM_INLINE bool buddy_is_free(const struct zone *z, u32 buddy, unsigned order)
 {
 	return (z->phys->order_byte[buddy] & ORDER_MASK) == order + 1 && frame_in_zone(z, buddy);
 }
 
-/* Frees a block into the buddy: merges, then head or tail (spec 03 s6.4). */
-MM_INLINE void free_one_block(struct zone *z, u32 frame, unsigned order, enum migratetype mt)
+/* Merges and inserts, at head or tail (spec 03 s6.4 steps 2-4); levels are the caller's. */
+MM_INLINE void view_free(const struct buddy_view *v, u32 frame, unsigned order, enum migratetype mt)
 {
-	unsigned top = top_order(z->phys), limit = top;
+	unsigned limit = v->top;
 
 	if (MM_UNLIKELY(mt == MIGRATE_ISOLATE))
-		limit = (unsigned)mm_min(top, z->phys->pageblock_order);
-	else
-		add_level(z, NR_FREE_PAGES, 1ll << order);
+		limit = (unsigned)mm_min(limit, v->z->phys->pageblock_order);
 	while (order < limit) {
 		u32 buddy = frame ^ (1u << order);
 
-		if (!buddy_is_free(z, buddy, order))
+		if (!view_buddy_free(v, buddy, order))
 			break;
-		free_list_del(z, buddy, order);
+		low_list_del(v, buddy, order);
 		frame &= ~(1u << order);
 		order++;
 	}
+	if (order == v->top) {
+		top_list_add(v, frame, mt);
+		return;
+	}
 	/* Would merge again as soon as its buddy is freed: then keep it from being taken. */
-	bool tail = order + 1 < top &&
-		    buddy_is_free(z, (frame & ~(1u << order)) ^ (2u << order), order + 1);
-	free_list_add(z, frame, order, mt, tail);
+	bool tail = order + 1 < v->top &&
+		    view_buddy_free(v, (frame & ~(1u << order)) ^ (2u << order), order + 1);
+	low_list_add(v, frame, order, mt, tail);
+}
+
+/* Frees a block into the buddy. */
+MM_INLINE void free_one_block(struct zone *z, u32 frame, unsigned order, enum migratetype mt)
+{
+	struct buddy_view v = view_of(z);
+
+	if (MM_LIKELY(mt != MIGRATE_ISOLATE))
+		add_level(z, NR_FREE_PAGES, 1ll << order);
+	view_free(&v, frame, order, mt);
 }
 
 /* Free blocks that are left of [frame, frame + 2^order) behind its first @used frames. */
-MM_INLINE void free_remainder(struct zone *z, u32 frame, u32 used, unsigned order,
+MM_INLINE void free_remainder(const struct buddy_view *v, u32 frame, u32 used, unsigned order,
 			      enum migratetype mt)
 {
 	while (used < 1u << order) {
 		unsigned o = mm_ffs0(used);
 
-		free_list_add(z, frame + used, o, mt, false);
+		low_list_add(v, frame + used, o, mt, false);
 		used += 1u << o;
 	}
 }
@@ -174,15 +272,19 @@ MM_INLINE u32 rmqueue_smallest(struct zone *z, unsigned order, enum migratetype 
 			       u32 *frame)
 {
 	unsigned o = smallest_order(z, order, mt);
+	struct buddy_view v = view_of(z);
 	u32 got;
 
-	if (o == z->phys->max_order)
+	if (o > v.top)
 		return 0;
 	*frame = z->free_area[o].list[mt].first;
-	free_list_del(z, *frame, o);
+	if (o == v.top)
+		top_list_del(&v, *frame);
+	else
+		low_list_del(&v, *frame, o);
 	got = (u32)mm_min(want, 1u << (o - order));
 	if (got << order != 1u << o)
-		free_remainder(z, *frame, got << order, o, mt);
+		free_remainder(&v, *frame, got << order, o, mt);
 	return got;
 }
 

@@ -341,10 +341,10 @@ static void build_all_zonelists(struct phys *p)
  */
 static void release_top_blocks(struct zone *z, u32 from, u32 to)
 {
-	unsigned top = top_order(z->phys);
+	struct buddy_view v = view_of(z);
 
-	for (u32 f = from; f != to; f += 1u << top)
-		free_list_add(z, f, top, MIGRATE_MOVABLE, false);
+	for (u32 f = from; f != to; f += 1u << v.top)
+		top_list_add(&v, f, MIGRATE_MOVABLE);
 	add_level(z, NR_FREE_PAGES, to - from);
 }
 
@@ -446,6 +446,7 @@ static void init_fast_choices(struct phys *p)
 			if (t >= MM_MAX_NR_ZONES || !p->nodes[0].node_zonelists[t].nr)
 				continue;
 			f->zone = p->nodes[0].node_zonelists[t].zones[0];
+			f->alone = p->nodes[0].node_zonelists[t].nr == 1;
 			f->pcp = &f->zone->pageset[cpu];
 			f->pgalloc = &p->hw->cpus[cpu].events[EV_PGALLOC_DMA + f->zone->type];
 		}
@@ -464,7 +465,7 @@ static int boot(struct phys *p, const struct phys_layout *layout, char *err, siz
 {
 	int r;
 
-	p->cpus = aligned_alloc(512, p->ncpu * sizeof(*p->cpus));
+	p->cpus = aligned_alloc(1024, p->ncpu * sizeof(*p->cpus));
 	if (!p->cpus || memblock_init(&p->memblock) || map_arrays(p))
 		return -ENOMEM;
 	memset(p->cpus, 0, p->ncpu * sizeof(*p->cpus));

@@ -81,7 +81,7 @@ struct free_list {
 struct free_area {
 	struct free_list list[MIGRATE_TYPES];
 	u32 nr_free; /* blocks of this order, all types */
-};
+} __attribute__((aligned(64)));
 
 /* One migratetype's pages of a CPU: a double-ended queue in a ring. */
 struct pcp_list {
@@ -164,6 +164,7 @@ struct fast_choice {
 	struct zone *zone;
 	struct per_cpu_pages *pcp;
 	u64 *pgalloc; /* event counter of the zone's type */
+	bool alone;   /* the zonelist has no other zone */
 };
 
 /* What of the current task matters to the allocator (spec 03 s8.1), and short cuts; per CPU. */
@@ -174,8 +175,10 @@ struct phys_cpu {
 	bool in_irq;
 	u32 last_slot;    /* zone slot + 1 of last_pcp */
 	struct per_cpu_pages *last_pcp; /* where this CPU freed last */
+	struct zone *last_block_zone;   /* the same of blocks of order > 0 */
+	u32 last_block_slot;
 	struct fast_choice fast[16];
-} __attribute__((aligned(512)));
+} __attribute__((aligned(1024)));
 
 /* One allocation in flight, for the slow path and reclaim. */
 struct alloc_context {

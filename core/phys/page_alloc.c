@@ -433,7 +433,60 @@ static __attribute__((noinline)) struct page *alloc_here(struct phys *p, unsigne
 }
 
 #define FAST_EXCLUDED                                                                              \
-	((gfp_t)(MM_GFP_COLD | MM_GFP_ZERO | MM_GFP_THISNODE | MM_GFP_RECLAIMABLE))
+	((gfp_t)(MM_GFP_COLD | MM_GFP_ZERO | MM_GFP_THISNODE | MM_GFP_RECLAIMABLE | MM_GFP_COMP))
+
+MM_INLINE void take_batch(struct zone *z, s64 pages)
+{
+	z->vm_stat[NR_ALLOC_BATCH] -= pages;
+	if (MM_UNLIKELY(z->vm_stat[NR_ALLOC_BATCH] <= 0))
+		z->flags |= ZONE_FAIR_DEPLETED;
+}
+
+/*
+ * The zone may be used as far as FAIR goes. Where it is the only one, the pass that skips it would
+ * just refill its batch and come back: done here at once.
+ */
+MM_INLINE bool fair_allows(struct zone *z, bool alone)
+{
+	if (MM_LIKELY(!(RELAXED(z->flags) & ZONE_FAIR_DEPLETED)))
+		return true;
+	if (!alone || z->smp)
+		return false;
+	z->vm_stat[NR_ALLOC_BATCH] = (s64)(z->watermark[WMARK_HIGH] - z->watermark[WMARK_LOW]);
+	z->flags &= ~(u32)ZONE_FAIR_DEPLETED;
+	return true;
+}
+
+/* The same for blocks: the preferred zone far above its mark, and a block of the type at hand. */
+static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsigned cpu, gfp_t gfp,
+							   unsigned order)
+{
+	const struct fast_choice *f = &p->cpus[cpu].fast[gfp & 15];
+	struct zone *z = f->zone;
+	unsigned top = top_order(p);
+	struct page *page;
+	s64 mark, free;
+	u32 frame;
+
+	if (order > top || (gfp & FAST_EXCLUDED) || !z || z->smp || p->fail_nth)
+		return alloc_here(p, cpu, gfp, order);
+	mark = (s64)(z->watermark[WMARK_LOW] + z->nr_reserved_highatomic) + (1ll << order);
+	free = z->vm_stat[NR_FREE_PAGES];
+	if (free <= mark || ((s64)z->free_area[top].nr_free << top) <= mark ||
+	    !fair_allows(z, f->alone) ||
+	    !rmqueue_smallest(z, order, (enum migratetype)p->migratetype_tab[gfp >> 3 & 1], 1,
+			      &frame))
+		return alloc_here(p, cpu, gfp, order);
+	z->vm_stat[NR_FREE_PAGES] = free - (1ll << order);
+	*f->pgalloc += 1ull << order;
+	if (z->batch_mode == BATCH_EXACT)
+		take_batch(z, 1ll << order);
+	charge(p->hw, COST_PAGE_ALLOC);
+	page = &p->memmap[frame];
+	if (MM_UNLIKELY(!prep_new_page(p, cpu, z, page, order, 0, 0)))
+		return alloc_here(p, cpu, gfp, order);
+	return page;
+}
 
 /*
  * The common case spelled out: order 0, the preferred zone above its low mark, a page on the CPU's
@@ -448,14 +501,15 @@ struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned or
 	struct page *page;
 	u32 head;
 
-	if (MM_UNLIKELY(order | (gfp & FAST_EXCLUDED)) || MM_UNLIKELY(!z) ||
-	    MM_UNLIKELY(phys->fail_nth))
+	if (MM_UNLIKELY(order))
+		return alloc_block(phys, cpu, gfp, order);
+	if (MM_UNLIKELY(gfp & FAST_EXCLUDED) || MM_UNLIKELY(!z) || MM_UNLIKELY(phys->fail_nth))
 		return alloc_here(phys, cpu, gfp, order);
 	l = &pcp->lists[phys->migratetype_tab[gfp >> 3 & 1]];
 	/* The preferred zone reserves nothing against itself: no lowmem_reserve here. */
 	if (MM_UNLIKELY((s64)(z->watermark[WMARK_LOW] + RELAXED(z->nr_reserved_highatomic)) >=
 			RELAXED(z->vm_stat[NR_FREE_PAGES])) ||
-	    MM_UNLIKELY(RELAXED(z->flags) & ZONE_FAIR_DEPLETED))
+	    MM_UNLIKELY(!fair_allows(z, f->alone)))
 		return alloc_here(phys, cpu, gfp, order);
 	head = l->head;
 	if (MM_UNLIKELY(head == l->tail))
@@ -469,12 +523,10 @@ struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned or
 	page->flags = z->fresh_flags;
 	page->_count = 1;
 	page->private = 0;
-	if (MM_LIKELY(z->batch_mode == BATCH_EXACT)) {
-		if (MM_UNLIKELY(--z->vm_stat[NR_ALLOC_BATCH] <= 0))
-			z->flags |= ZONE_FAIR_DEPLETED;
-	} else if (z->batch_mode == BATCH_PER_CPU) {
+	if (MM_LIKELY(z->batch_mode == BATCH_EXACT))
+		take_batch(z, 1);
+	else if (z->batch_mode == BATCH_PER_CPU)
 		SET_RELAXED(pcp->batch_taken, pcp->batch_taken + 1);
-	}
 	if (MM_LIKELY(!z->smp))
 		charge(phys->hw, COST_PAGE_ALLOC);
 	return page;
@@ -639,7 +691,8 @@ MM_INLINE bool free_fast(struct phys *p, unsigned cpu, struct page *page)
 	return true;
 }
 
-static __attribute__((noinline)) void free_block(struct phys *p, unsigned cpu, struct page *page, unsigned order)
+static __attribute__((noinline)) void free_block_checked(struct phys *p, unsigned cpu,
+							  struct page *page, unsigned order)
 {
 	u32 frame = page_frame(p, page);
 	struct zone *z = page_zone(p, page);
@@ -648,6 +701,29 @@ static __attribute__((noinline)) void free_block(struct phys *p, unsigned cpu, s
 		return;
 	count_vm_events(p->hw, cpu, EV_PGFREE, 1ull << order);
 	free_to_buddy(z, frame, order, frame_pageblock_type(p, frame));
+}
+
+/* The common case of the above in one piece: a large plain block, nothing else going on. */
+static __attribute__((noinline)) void free_block(struct phys *p, unsigned cpu, struct page *page,
+						  unsigned order)
+{
+	u32 frame = page_frame(p, page), slot = page->flags >> PAGE_ZONE_SHIFT;
+	const struct phys_cpu *c = &p->cpus[cpu];
+	struct zone *z = c->last_block_zone;
+
+	if (MM_UNLIKELY(order <= 3 || MM_DEBUG || slot != c->last_block_slot) ||
+	    MM_UNLIKELY((page->flags & (FLAGS_CHECKED | 1u << PG_head | 1u << PG_tail)) |
+			(u32)page->_mapcount | (page->mapping != 0)) ||
+	    MM_UNLIKELY(z->smp | (z->nr_isolate_pageblocks != 0) |
+			(z->vm_stat[NR_PAGES_SCANNED] != 0))) {
+		p->cpus[cpu].last_block_slot = slot;
+		p->cpus[cpu].last_block_zone = page_zone(p, page);
+		free_block_checked(p, cpu, page, order);
+		return;
+	}
+	page->flags &= ~(PAGE_FLAGS_MASK | PAGE_PFMEMALLOC);
+	count_vm_events(p->hw, cpu, EV_PGFREE, 1ull << order);
+	free_one_block(z, frame, order, frame_pageblock_type(p, frame));
 }
 
 void free_hot_cold_page(struct phys *phys, unsigned cpu, struct page *page, bool cold)

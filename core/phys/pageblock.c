@@ -69,7 +69,7 @@ static u64 move_block(struct zone *z, u32 frame, enum migratetype mt, u64 *movab
 			continue;
 		}
 		free_list_del(z, (u32)f, order);
-		free_list_add(z, (u32)f, order, mt, false);
+		free_list_add(z, (u32)f, order, mt);
 		f += 1u << order;
 		moved += 1u << order;
 	}
@@ -138,6 +138,7 @@ static bool find_fallback(const struct zone *z, unsigned order, enum migratetype
 /* 4.0: the block found is split at once, its remainder going to @start's lists. */
 static u32 fallback_40(struct zone *z, unsigned order, enum migratetype start, u32 *frame)
 {
+	struct buddy_view v = view_of(z);
 	unsigned o;
 
 	if (!find_fallback(z, order, start, frame, &o))
@@ -145,7 +146,7 @@ static u32 fallback_40(struct zone *z, unsigned order, enum migratetype start, u
 	try_to_steal(z, *frame, o, start);
 	free_list_del(z, *frame, o);
 	if (o > order)
-		free_remainder(z, *frame, 1u << order, o, start);
+		free_remainder(&v, *frame, 1u << order, o, start);
 	return 1;
 }
 
@@ -176,7 +177,7 @@ static bool fallback_412(struct zone *z, unsigned order, enum migratetype start)
 		}
 	}
 	free_list_del(z, frame, o);
-	free_list_add(z, frame, o, start, false);
+	free_list_add(z, frame, o, start);
 	return true;
 }
 

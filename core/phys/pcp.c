@@ -172,11 +172,36 @@ static void prefetch_tail(const struct phys *p, const struct pcp_list *l, u32 n)
 	}
 }
 
+/* Pages of pageblocks being isolated keep the block's type, not the one they were freed with. */
+static enum migratetype isolated_type(struct zone *z, u32 frame)
+{
+	enum migratetype mt = frame_pageblock_type(z->phys, frame);
+
+	if (mt == MIGRATE_ISOLATE)
+		add_level(z, NR_FREE_PAGES, -1);
+	return mt;
+}
+
+/* Frees @n pages from the tail of @l. */
+MM_INLINE void free_tail(const struct buddy_view *v, struct pcp_list *l, u32 n)
+{
+	for (u32 end = l->tail - n; l->tail != end;) {
+		u64 e = pop_tail(l);
+		u32 frame = (u32)(pcp_entry_page(e) - v->map);
+		enum migratetype mt = (enum migratetype)(e & PCP_ENTRY_TYPE);
+
+		if (MM_UNLIKELY(v->z->nr_isolate_pageblocks))
+			mt = isolated_type(v->z, frame);
+		view_free(v, frame, 0, mt);
+	}
+}
+
 /* Round robin over the three lists, from their tails (spec 03 s6.3). */
 void pcp_bulk_free(struct zone *z, unsigned cpu, u32 n)
 {
 	struct per_cpu_pages *pcp = &z->pageset[cpu];
 	const struct phys *p = z->phys;
+	struct buddy_view v = view_of(z);
 	u32 left = (u32)mm_min(n, pcp->count), batch_free = 0;
 	unsigned turn = 0;
 
@@ -187,8 +212,10 @@ void pcp_bulk_free(struct zone *z, unsigned cpu, u32 n)
 	fold_batch(z, pcp);
 	if (z->vm_stat[NR_PAGES_SCANNED])
 		add_level(z, NR_PAGES_SCANNED, -z->vm_stat[NR_PAGES_SCANNED]);
+	add_level(z, NR_FREE_PAGES, left);
 	while (left) {
 		struct pcp_list *l;
+		u32 take;
 
 		do {
 			batch_free++;
@@ -198,15 +225,10 @@ void pcp_bulk_free(struct zone *z, unsigned cpu, u32 n)
 		} while (!pcp_list_nr(l));
 		if (batch_free == MIGRATE_PCPTYPES)
 			batch_free = left;
-		do {
-			u64 e = pop_tail(l);
-			u32 frame = page_frame(p, pcp_entry_page(e));
-			enum migratetype mt = (enum migratetype)(e & PCP_ENTRY_TYPE);
-
-			if (MM_UNLIKELY(z->nr_isolate_pageblocks))
-				mt = frame_pageblock_type(p, frame);
-			free_one_block(z, frame, 0, mt);
-		} while (--left && --batch_free && pcp_list_nr(l));
+		take = (u32)mm_min(mm_min(batch_free, left), pcp_list_nr(l));
+		free_tail(&v, l, take);
+		left -= take;
+		batch_free -= take;
 	}
 	zone_unlock(z);
 }
