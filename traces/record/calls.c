@@ -14,11 +14,13 @@
 static const struct {
 	u64 host, own;
 } map_flags[] = {
-	{MAP_FIXED, MM_MAP_FIXED}, {MAP_ANONYMOUS, MM_MAP_ANON}, {MAP_GROWSDOWN, MM_MAP_GROWSDOWN},
-	{MAP_FIXED_NOREPLACE, MM_MAP_FIXED_NOREPLACE}, {MAP_LOCKED, MM_MAP_LOCKED},
-	{MAP_POPULATE, MM_MAP_POPULATE}, {MAP_NORESERVE, MM_MAP_NORESERVE},
-	{MAP_NONBLOCK, MM_MAP_NONBLOCK}, {MAP_STACK, MM_MAP_STACK}, {MAP_HUGETLB, MM_MAP_HUGETLB},
-	{MAP_DENYWRITE, MM_MAP_DENYWRITE}, {MAP_SYNC, MM_MAP_SYNC}, {MAP_32BIT, MM_MAP_32BIT},
+	{MAP_FIXED, MM_MAP_FIXED},	   {MAP_ANONYMOUS, MM_MAP_ANON},
+	{MAP_GROWSDOWN, MM_MAP_GROWSDOWN}, {MAP_FIXED_NOREPLACE, MM_MAP_FIXED_NOREPLACE},
+	{MAP_LOCKED, MM_MAP_LOCKED},	   {MAP_POPULATE, MM_MAP_POPULATE},
+	{MAP_NORESERVE, MM_MAP_NORESERVE}, {MAP_NONBLOCK, MM_MAP_NONBLOCK},
+	{MAP_STACK, MM_MAP_STACK},	   {MAP_HUGETLB, MM_MAP_HUGETLB},
+	{MAP_DENYWRITE, MM_MAP_DENYWRITE}, {MAP_SYNC, MM_MAP_SYNC},
+	{MAP_32BIT, MM_MAP_32BIT},
 };
 
 static u64 map_flags_of(u64 host)
@@ -33,19 +35,24 @@ static u64 map_flags_of(u64 host)
 
 static u16 prot_of(u64 host)
 {
-	return (u16)((host & PROT_READ ? MM_PROT_READ : 0) | (host & PROT_WRITE ? MM_PROT_WRITE : 0) |
+	return (u16)((host & PROT_READ ? MM_PROT_READ : 0) |
+		     (host & PROT_WRITE ? MM_PROT_WRITE : 0) |
 		     (host & PROT_EXEC ? MM_PROT_EXEC : 0));
 }
 
 static u16 advice_of(u64 host)
 {
 	static const u8 own[] = {
-		[0] = MM_MADV_NORMAL, [1] = MM_MADV_RANDOM, [2] = MM_MADV_SEQUENTIAL, [3] = MM_MADV_WILLNEED,
-		[4] = MM_MADV_DONTNEED, [5 ... 7] = MM_MADV_OTHER, [8] = MM_MADV_FREE, [9] = MM_MADV_REMOVE,
-		[10] = MM_MADV_DONTFORK, [11] = MM_MADV_DOFORK, [12] = MM_MADV_MERGEABLE,
-		[13] = MM_MADV_UNMERGEABLE, [14] = MM_MADV_HUGEPAGE, [15] = MM_MADV_NOHUGEPAGE,
-		[16] = MM_MADV_DONTDUMP, [17] = MM_MADV_DODUMP, [18] = MM_MADV_WIPEONFORK,
-		[19] = MM_MADV_KEEPONFORK, [20] = MM_MADV_COLD, [21] = MM_MADV_PAGEOUT,
+		[0] = MM_MADV_NORMAL,	      [1] = MM_MADV_RANDOM,
+		[2] = MM_MADV_SEQUENTIAL,     [3] = MM_MADV_WILLNEED,
+		[4] = MM_MADV_DONTNEED,	      [5 ... 7] = MM_MADV_OTHER,
+		[8] = MM_MADV_FREE,	      [9] = MM_MADV_REMOVE,
+		[10] = MM_MADV_DONTFORK,      [11] = MM_MADV_DOFORK,
+		[12] = MM_MADV_MERGEABLE,     [13] = MM_MADV_UNMERGEABLE,
+		[14] = MM_MADV_HUGEPAGE,      [15] = MM_MADV_NOHUGEPAGE,
+		[16] = MM_MADV_DONTDUMP,      [17] = MM_MADV_DODUMP,
+		[18] = MM_MADV_WIPEONFORK,    [19] = MM_MADV_KEEPONFORK,
+		[20] = MM_MADV_COLD,	      [21] = MM_MADV_PAGEOUT,
 		[22] = MM_MADV_POPULATE_READ, [23] = MM_MADV_POPULATE_WRITE,
 	};
 
@@ -73,7 +80,8 @@ static void do_mmap(const struct rec_event *e, u64 file, struct call_op *out)
 		out->op.arg = e->a[3];
 		out->op.flags |= MM_OP_HAS_ARG;
 	} else if (!(flags & MM_MAP_ANON) && (e->ret >= 0 || e->ret < -4095)) {
-		flags |= MM_MAP_ANON; /* a device: what counts is that no file's pages are behind it */
+		flags |= MM_MAP_ANON; /* a device: what counts is that no file's pages are behind it
+				       */
 	}
 	out->ext.x0 = flags;
 }
@@ -95,13 +103,14 @@ static void do_mremap(const struct rec_event *e, struct call_op *out)
 
 static u64 mlockall_flags(u64 host)
 {
-	return (u64)((host & MCL_CURRENT ? MM_MCL_CURRENT : 0) | (host & MCL_FUTURE ? MM_MCL_FUTURE : 0) |
-		     (host & 4 ? MM_MCL_ONFAULT : 0));
+	return (u64)((host & MCL_CURRENT ? MM_MCL_CURRENT : 0) |
+		     (host & MCL_FUTURE ? MM_MCL_FUTURE : 0) | (host & 4 ? MM_MCL_ONFAULT : 0));
 }
 
 static void add_result(s64 ret, struct call_op *out)
 {
-	bool address = out->op.code == OP_MMAP || out->op.code == OP_MREMAP || out->op.code == OP_BRK;
+	bool address =
+		out->op.code == OP_MMAP || out->op.code == OP_MREMAP || out->op.code == OP_BRK;
 	enum mm_op_res res = RES_EXT;
 
 	if (!address && !ret)
@@ -122,9 +131,15 @@ void call_to_op(const struct rec_event *e, u64 file, struct call_op *out)
 	op->addr = e->a[0];
 	op->len = e->a[1];
 	switch (e->x) {
-	case CALL_MMAP: do_mmap(e, file, out); break;
-	case CALL_MUNMAP: op->code = OP_MUNMAP; break;
-	case CALL_MREMAP: do_mremap(e, out); break;
+	case CALL_MMAP:
+		do_mmap(e, file, out);
+		break;
+	case CALL_MUNMAP:
+		op->code = OP_MUNMAP;
+		break;
+	case CALL_MREMAP:
+		do_mremap(e, out);
+		break;
 	case CALL_MPROTECT:
 		op->code = OP_MPROTECT;
 		op->flags = prot_of(e->a[2]);
@@ -142,8 +157,12 @@ void call_to_op(const struct rec_event *e, u64 file, struct call_op *out)
 		op->flags = e->a[2] ? MM_OP_HAS_ARG : 0;
 		op->code = OP_MLOCK;
 		break;
-	case CALL_MLOCK: op->code = OP_MLOCK; break;
-	case CALL_MUNLOCK: op->code = OP_MUNLOCK; break;
+	case CALL_MLOCK:
+		op->code = OP_MLOCK;
+		break;
+	case CALL_MUNLOCK:
+		op->code = OP_MUNLOCK;
+		break;
 	case CALL_MLOCKALL:
 		op->code = OP_MLOCKALL;
 		op->arg = mlockall_flags(e->a[0]);
@@ -153,7 +172,8 @@ void call_to_op(const struct rec_event *e, u64 file, struct call_op *out)
 		op->code = OP_MUNLOCKALL;
 		op->addr = op->len = 0;
 		break;
-	default: return;
+	default:
+		return;
 	}
 	add_result(e->ret, out);
 }

@@ -7,7 +7,7 @@
 #include "traces/record/event.h"
 
 struct call_op {
-	struct mm_op op;      /* ts, task, cpu filled by the caller; code OP_NONE: nothing to write */
+	struct mm_op op; /* ts, task, cpu filled by the caller; code OP_NONE: nothing to write */
 	struct mm_op_ext ext;
 	bool has_ext;
 };

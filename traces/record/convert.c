@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Recorded events to operations: see convert.h. The host's numbers become the trace's in calls.c. */
+/* Recorded events to operations: see convert.h. The host's numbers become the trace's in calls.c.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,14 @@
 #define NR_BUCKETS 4096u
 
 /* VM_* of the kernel, as far as a region needs them. */
-enum { R_READ = 1, R_WRITE = 2, R_EXEC = 4, R_MAYSHARE = 0x80, R_GROWSDOWN = 0x100, R_LOCKED = 0x2000 };
+enum {
+	R_READ = 1,
+	R_WRITE = 2,
+	R_EXEC = 4,
+	R_MAYSHARE = 0x80,
+	R_GROWSDOWN = 0x100,
+	R_LOCKED = 0x2000
+};
 
 struct early_fault {
 	struct early_fault *next;
@@ -21,12 +29,12 @@ struct early_fault {
 struct process {
 	struct process *next;
 	u32 tgid;
-	u32 task;            /* of the leader; of the lender for a borrower */
+	u32 task; /* of the leader; of the lender for a borrower */
 	bool borrower;
-	bool fresh;          /* regions are being listed since an exec */
+	bool fresh; /* regions are being listed since an exec */
 	u64 start_brk, brk, stack, stack_end;
 	u64 hidden, hidden_end;
-	u32 *tids, nr_tids;  /* announced threads, the leader not among them */
+	u32 *tids, nr_tids; /* announced threads, the leader not among them */
 	struct early_fault *early, **early_end;
 };
 
@@ -183,7 +191,8 @@ static int put_ext(struct rec_convert *c, const struct mm_op *op, const struct m
 
 int rec_convert_lost(struct rec_convert *c, u64 ts, const char *kind, u64 n)
 {
-	struct mm_op op = {.ts = trace_time(c, ts), .len = n, .code = OP_LOST, .flags = MM_OP_HAS_ARG};
+	struct mm_op op = {
+		.ts = trace_time(c, ts), .len = n, .code = OP_LOST, .flags = MM_OP_HAS_ARG};
 
 	op.arg = trace_writer_string(c->w, kind);
 	return put_plain(c, &op);
@@ -216,7 +225,8 @@ static int add_thread(struct rec_convert *c, struct process *p, const struct rec
 	return put_plain(c, &op);
 }
 
-/* The task index that the event belongs to; announces a thread that was there before the recording. */
+/* The task index that the event belongs to; announces a thread that was there before the recording.
+ */
 static int task_of(struct rec_convert *c, struct process *p, const struct rec_event *e, u32 *task)
 {
 	int err = 0;
@@ -381,7 +391,8 @@ static bool is_hidden_file(const struct rec_convert *c, u64 dev, u64 ino)
 static bool is_heap(const struct process *p, const struct rec_event *e)
 {
 	return !e->a[4] && !e->a[5] && e->a[0] >= (p->start_brk & ~4095ull) &&
-	       e->a[1] <= ((p->brk + 4095) & ~4095ull) && (e->a[2] & (R_READ | R_WRITE)) == (R_READ | R_WRITE);
+	       e->a[1] <= ((p->brk + 4095) & ~4095ull) &&
+	       (e->a[2] & (R_READ | R_WRITE)) == (R_READ | R_WRITE);
 }
 
 static int put_region(struct rec_convert *c, const struct rec_event *e)
@@ -404,10 +415,12 @@ static int put_region(struct rec_convert *c, const struct rec_event *e)
 	op = new_op(c, e, p->task, OP_MMAP);
 	op.addr = e->a[0];
 	op.len = e->a[1] - e->a[0];
-	op.flags = (u16)((e->a[2] & R_READ ? MM_PROT_READ : 0) | (e->a[2] & R_WRITE ? MM_PROT_WRITE : 0) |
+	op.flags = (u16)((e->a[2] & R_READ ? MM_PROT_READ : 0) |
+			 (e->a[2] & R_WRITE ? MM_PROT_WRITE : 0) |
 			 (e->a[2] & R_EXEC ? MM_PROT_EXEC : 0));
 	ext.x0 = (u64)(MM_MAP_FIXED | (e->a[2] & R_MAYSHARE ? MM_MAP_SHARED : MM_MAP_PRIVATE) |
-		       (e->a[2] & R_GROWSDOWN ? MM_MAP_GROWSDOWN : 0) | (e->a[2] & R_LOCKED ? MM_MAP_LOCKED : 0));
+		       (e->a[2] & R_GROWSDOWN ? MM_MAP_GROWSDOWN : 0) |
+		       (e->a[2] & R_LOCKED ? MM_MAP_LOCKED : 0));
 	ext.x1 = file_id(c, e->a[4], e->a[5]);
 	if (ext.x1) {
 		ext.has |= MM_EXT_X1;
@@ -427,13 +440,18 @@ static int put_fault(struct rec_convert *c, const struct rec_event *e, u32 task)
 	struct mm_op op = new_op(c, e, task, OP_FAULT);
 
 	op.addr = e->a[0] & ~4095ull;
-	op.flags = e->flags & REC_F_EXEC ? MM_ACCESS_EXEC : e->flags & REC_F_WRITE ? MM_ACCESS_WRITE : MM_ACCESS_READ;
-	set_result(&op, e->flags & REC_F_SEGV ? RES_SIGSEGV : e->flags & REC_F_BUS ? RES_SIGBUS :
-		   e->flags & REC_F_MAJOR ? RES_MAJOR : RES_MINOR);
+	op.flags = e->flags & REC_F_EXEC    ? MM_ACCESS_EXEC
+		   : e->flags & REC_F_WRITE ? MM_ACCESS_WRITE
+					    : MM_ACCESS_READ;
+	set_result(&op, e->flags & REC_F_SEGV	 ? RES_SIGSEGV
+			: e->flags & REC_F_BUS	 ? RES_SIGBUS
+			: e->flags & REC_F_MAJOR ? RES_MAJOR
+						 : RES_MINOR);
 	return put_plain(c, &op);
 }
 
-/* The list is complete: the break, the arguments that exec wrote to the stack, and faults on the way. */
+/* The list is complete: the break, the arguments that exec wrote to the stack, and faults on the
+ * way. */
 static int end_regions(struct rec_convert *c, const struct rec_event *e)
 {
 	struct process *p = proc_find(c, e->tgid);
@@ -544,8 +562,11 @@ static int heap_announce(struct rec_convert *c, const struct rec_event *e)
 
 static int put_heap(struct rec_convert *c, const struct rec_event *e)
 {
-	static const u8 codes[] = {[HEAP_MALLOC] = OP_MALLOC, [HEAP_CALLOC] = OP_CALLOC,
-		[HEAP_MEMALIGN] = OP_MEMALIGN, [HEAP_REALLOC] = OP_REALLOC, [HEAP_FREE] = OP_FREE};
+	static const u8 codes[] = {[HEAP_MALLOC] = OP_MALLOC,
+				   [HEAP_CALLOC] = OP_CALLOC,
+				   [HEAP_MEMALIGN] = OP_MEMALIGN,
+				   [HEAP_REALLOC] = OP_REALLOC,
+				   [HEAP_FREE] = OP_FREE};
 	struct process *p;
 	struct mm_op op;
 	struct mm_op_ext ext = {.has = MM_EXT_X0, .x0 = e->a[2]};
@@ -577,16 +598,26 @@ int rec_convert_put(struct rec_convert *c, const struct rec_item *item)
 	if (e->kind < NR_REC_KINDS)
 		c->count[e->kind]++;
 	switch (e->kind) {
-	case REC_CALL: return put_call(c, e);
-	case REC_FAULT: return take_fault(c, e);
-	case REC_FORK: return fork_process(c, e);
+	case REC_CALL:
+		return put_call(c, e);
+	case REC_FAULT:
+		return take_fault(c, e);
+	case REC_FORK:
+		return fork_process(c, e);
 	case REC_EXEC:
-	case REC_SEEN: return begin_program(c, item, false);
-	case REC_REGION: return put_region(c, e);
-	case REC_REGIONS_END: return end_regions(c, e);
-	case REC_FILE: return put_file(c, e, item->name ? item->name : "");
-	case REC_EXIT: return exit_task(c, e);
-	case REC_HEAP: return put_heap(c, e);
-	default: return 0;
+	case REC_SEEN:
+		return begin_program(c, item, false);
+	case REC_REGION:
+		return put_region(c, e);
+	case REC_REGIONS_END:
+		return end_regions(c, e);
+	case REC_FILE:
+		return put_file(c, e, item->name ? item->name : "");
+	case REC_EXIT:
+		return exit_task(c, e);
+	case REC_HEAP:
+		return put_heap(c, e);
+	default:
+		return 0;
 	}
 }

@@ -3,12 +3,12 @@
  * From recorded events, in order of time, to the operations of a trace.
  *
  * Terms
- *   process  what has a tgid; becomes `spawn` when the recorder first meets it (an exec, or a process
- *            that was running), `fork` and `exec` afterwards.
- *   borrower a vfork()ed child: its events belong to the thread that made it, until it executes a
- *            program and becomes a process of its own.
- *   region   a mapping that the kernel made at exec, or that was there before: `mmap` at a fixed place.
- *   hidden   the recorder's own shared memory inside a process: it and its faults are left out.
+ *   process  what has a tgid; becomes `spawn` when the recorder first meets it (an exec, or a
+ * process that was running), `fork` and `exec` afterwards. borrower a vfork()ed child: its events
+ * belong to the thread that made it, until it executes a program and becomes a process of its own.
+ *   region   a mapping that the kernel made at exec, or that was there before: `mmap` at a fixed
+ * place. hidden   the recorder's own shared memory inside a process: it and its faults are left
+ * out.
  *
  * The names of files are the last components of their paths.
  */
@@ -21,8 +21,8 @@
 struct rec_convert;
 
 struct rec_convert_options {
-	u64 start;        /* CLOCK_MONOTONIC of ts 0 */
-	bool heap_only;   /* no eBPF: the preload library alone tells about processes */
+	u64 start;		    /* CLOCK_MONOTONIC of ts 0 */
+	bool heap_only;		    /* no eBPF: the preload library alone tells about processes */
 	u64 hidden_dev, hidden_ino; /* kernel numbers without the generation; 0, 0: none */
 };
 

@@ -24,32 +24,52 @@ typedef long long s64;
 #endif
 
 enum rec_kind {
-	REC_CALL = 1, /* x: enum rec_call; a[0..4]: arguments, ret; file calls: a[4] dev, a[5] inode */
-	REC_FAULT,    /* a[0]: address; flags: REC_F_* */
-	REC_MAJOR,    /* the task's last fault was major */
-	REC_SIGNAL,   /* x: SIGSEGV or SIGBUS raised by the task's last fault */
-	REC_FORK,     /* x: tgid, a[0]: tid of the child; flags: REC_F_THREAD, REC_F_SHARED */
-	REC_EXEC,     /* a[0]: break, a[1]: stack pointer; regions follow; text: name */
-	REC_SEEN,     /* a process that was running: a[0] break, a[1] its mm; regions follow; text: name */
-	REC_REGION,   /* a[0..1]: start, end; a[2]: VM_*; a[3]: page offset; a[4] dev, a[5] inode */
+	REC_CALL =
+		1, /* x: enum rec_call; a[0..4]: arguments, ret; file calls: a[4] dev, a[5] inode */
+	REC_FAULT, /* a[0]: address; flags: REC_F_* */
+	REC_MAJOR, /* the task's last fault was major */
+	REC_SIGNAL, /* x: SIGSEGV or SIGBUS raised by the task's last fault */
+	REC_FORK,   /* x: tgid, a[0]: tid of the child; flags: REC_F_THREAD, REC_F_SHARED */
+	REC_EXEC,   /* a[0]: break, a[1]: stack pointer; regions follow; text: name */
+	REC_SEEN, /* a process that was running: a[0] break, a[1] its mm; regions follow; text: name
+		   */
+	REC_REGION, /* a[0..1]: start, end; a[2]: VM_*; a[3]: page offset; a[4] dev, a[5] inode */
 	REC_REGIONS_END,
-	REC_FILE,     /* a[0] dev, a[1] inode, a[2] size, a[3] magic of the file system; text: name */
-	REC_EXIT,     /* flags: REC_F_LAST when the process ended with this thread */
+	REC_FILE, /* a[0] dev, a[1] inode, a[2] size, a[3] magic of the file system; text: name */
+	REC_EXIT, /* flags: REC_F_LAST when the process ended with this thread */
 	/* not from eBPF: the preload library's rings, see preload.h */
-	REC_HEAP,     /* x: enum heap_kind; a[0] pointer, a[1] size, a[2] old pointer or alignment */
+	REC_HEAP, /* x: enum heap_kind; a[0] pointer, a[1] size, a[2] old pointer or alignment */
 	NR_REC_KINDS
 };
 
 enum rec_call {
-	CALL_NONE, CALL_MMAP, CALL_MUNMAP, CALL_MREMAP, CALL_MPROTECT, CALL_BRK, CALL_MADVISE, CALL_MLOCK,
-	CALL_MLOCK2, CALL_MUNLOCK, CALL_MLOCKALL, CALL_MUNLOCKALL, CALL_FTRUNCATE, NR_REC_CALLS
+	CALL_NONE,
+	CALL_MMAP,
+	CALL_MUNMAP,
+	CALL_MREMAP,
+	CALL_MPROTECT,
+	CALL_BRK,
+	CALL_MADVISE,
+	CALL_MLOCK,
+	CALL_MLOCK2,
+	CALL_MUNLOCK,
+	CALL_MLOCKALL,
+	CALL_MUNLOCKALL,
+	CALL_FTRUNCATE,
+	NR_REC_CALLS
 };
 
 enum {
-	REC_F_WRITE = 1, REC_F_EXEC = 2, REC_F_KERNEL = 4, REC_F_EARLY = 8, /* faults */
-	REC_F_MAJOR = 0x10, REC_F_SEGV = 0x20, REC_F_BUS = 0x40, /* set by the recorder */
-	REC_F_THREAD = 1, REC_F_SHARED = 2, /* fork: CLONE_THREAD; CLONE_VM without it (vfork) */
-	REC_F_LAST = 1, /* exit */
+	REC_F_WRITE = 1,
+	REC_F_EXEC = 2,
+	REC_F_KERNEL = 4,
+	REC_F_EARLY = 8, /* faults */
+	REC_F_MAJOR = 0x10,
+	REC_F_SEGV = 0x20,
+	REC_F_BUS = 0x40, /* set by the recorder */
+	REC_F_THREAD = 1,
+	REC_F_SHARED = 2,	/* fork: CLONE_THREAD; CLONE_VM without it (vfork) */
+	REC_F_LAST = 1,		/* exit */
 	REC_F_SYNTHETIC = 0x100 /* heap: made up by the library (see preload.h) */
 };
 
@@ -85,13 +105,13 @@ enum rec_scope { SCOPE_LIST, SCOPE_CGROUP, SCOPE_ALL };
 
 /* A traced process, key: tgid. */
 struct rec_proc {
-	u64 mm;    /* its address space, to tell early faults; 0 in state PROC_WAITS */
+	u64 mm;	   /* its address space, to tell early faults; 0 in state PROC_WAITS */
 	u32 state; /* enum rec_proc_state */
 	u32 pad;
 };
 
 enum rec_proc_state {
-	PROC_WAITS, /* nothing is recorded until it executes a program */
+	PROC_WAITS,  /* nothing is recorded until it executes a program */
 	PROC_LISTED, /* to be recorded with a snapshot at its next event */
 	PROC_LIVE,
 	PROC_BORROWS /* runs in its parent's address space until it executes a program (vfork) */

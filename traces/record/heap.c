@@ -51,7 +51,8 @@ int rec_heap_open(struct rec_heap *h)
 		return -errno;
 	if (ftruncate(h->fd, (off_t)PRELOAD_SHM_SIZE))
 		goto fail;
-	h->shm = mmap(NULL, PRELOAD_SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, h->fd, 0);
+	h->shm = mmap(NULL, PRELOAD_SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+		      h->fd, 0);
 	if (h->shm == MAP_FAILED)
 		goto fail;
 	h->dead_pid = calloc(PRELOAD_RINGS, sizeof(*h->dead_pid));
@@ -111,10 +112,12 @@ static u64 to_ns(const struct rec_heap *h, u64 tick)
 	u64 ticks = h->now.tick - h->then.tick, ns = h->now.ns - h->then.ns;
 	s64 d = (s64)(tick - h->then.tick);
 
-	return ticks ? (u64)((s64)h->then.ns + (s64)((__int128)d * (s64)ns / (s64)ticks)) : h->then.ns;
+	return ticks ? (u64)((s64)h->then.ns + (s64)((__int128)d * (s64)ns / (s64)ticks))
+		     : h->then.ns;
 }
 
-static int take(struct rec_heap *h, struct rec_queue *q, const struct heap_event *e, u32 pid, u32 tid)
+static int take(struct rec_heap *h, struct rec_queue *q, const struct heap_event *e, u32 pid,
+		u32 tid)
 {
 	struct rec_item item = {.e = {.kind = REC_HEAP, .tgid = pid, .tid = tid}};
 
@@ -130,8 +133,9 @@ static int take(struct rec_heap *h, struct rec_queue *q, const struct heap_event
 static int drain_ring(struct rec_heap *h, u32 i, u64 head, struct rec_queue *q)
 {
 	struct heap_ring *r = &h->shm->ring[i];
-	const struct heap_event *ev = (const struct heap_event *)(const void *)
-		((char *)h->shm + PRELOAD_RINGS_OFFSET) + (size_t)i * PRELOAD_RING_EVENTS;
+	const struct heap_event *ev =
+		(const struct heap_event *)(const void *)((char *)h->shm + PRELOAD_RINGS_OFFSET) +
+		(size_t)i * PRELOAD_RING_EVENTS;
 	u32 tid = atomic_load(&r->owner) & 0x7fffffffu, pid = r->pid;
 	u64 tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
@@ -160,7 +164,8 @@ static void sweep(struct rec_heap *h, u32 high)
 		struct heap_ring *r = &h->shm->ring[i];
 		u32 owner = atomic_load(&r->owner);
 
-		if (!owner || !gone(r->pid, owner) || atomic_load(&r->head) != atomic_load(&r->tail))
+		if (!owner || !gone(r->pid, owner) ||
+		    atomic_load(&r->head) != atomic_load(&r->tail))
 			continue;
 		if (kill((pid_t)r->pid, 0) && errno == ESRCH)
 			h->dead_pid[h->nr_dead++] = r->pid;
@@ -184,7 +189,8 @@ s64 rec_heap_drain(struct rec_heap *h, struct rec_queues *qs, u32 first)
 		h->now.ns = ns;
 	}
 	for (u32 i = 0; i < high; i++)
-		if (heads[i] != atomic_load(&h->shm->ring[i].tail) && drain_ring(h, i, heads[i], &qs->q[first + i]))
+		if (heads[i] != atomic_load(&h->shm->ring[i].tail) &&
+		    drain_ring(h, i, heads[i], &qs->q[first + i]))
 			return -ENOMEM;
 	h->nr_dead = 0;
 	if (ns >= h->next_sweep) {

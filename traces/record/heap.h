@@ -12,7 +12,9 @@
 struct rec_heap {
 	int fd;
 	struct heap_shm *shm;
-	struct { u64 tick, ns; } then, now; /* two points of the line that converts ticks */
+	struct {
+		u64 tick, ns;
+	} then, now;	/* two points of the line that converts ticks */
 	u64 next_sweep; /* when rings of ended threads are looked for again, ns */
 	u64 events;
 	u32 *dead_pid; /* processes found dead in the last sweep */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libmemrig-preload.so: loaded into recorded programs by LD_PRELOAD, it passes every call of the malloc
- * family on to whatever allocator the program has and notes it in its thread's ring (preload.h).
+ * libmemrig-preload.so: loaded into recorded programs by LD_PRELOAD, it passes every call of the
+ * malloc family on to whatever allocator the program has and notes it in its thread's ring
+ * (preload.h).
  *
  * Rules it lives by
  *   - an allocation is stamped after it returned and a free before it begins: a block that two
@@ -26,7 +27,7 @@
 
 #include "traces/record/preload.h"
 
-#define PUBLIC __attribute__((visibility("default")))
+#define PUBLIC	 __attribute__((visibility("default")))
 #define FAST_TLS __thread __attribute__((tls_model("initial-exec")))
 
 static struct {
@@ -45,7 +46,7 @@ static struct {
 static struct heap_shm *shm;
 static volatile u32 *same_process; /* 1; 0 in a child that was forked since */
 static u32 my_pid;
-static u64 fork_tick;              /* when this process last began a fork() */
+static u64 fork_tick; /* when this process last began a fork() */
 static pthread_key_t thread_end;
 static bool have_key;
 
@@ -53,8 +54,8 @@ struct thread_ring {
 	struct heap_ring *ring;
 	struct heap_event *ev;
 	u64 head, limit; /* limit: head may grow to here without looking at the reader */
-	u32 inside;      /* we are below a call of ours, or setting up */
-	u32 gave_up;     /* waited in vain: drop until the reader moves */
+	u32 inside;	 /* we are below a call of ours, or setting up */
+	u32 gave_up;	 /* waited in vain: drop until the reader moves */
 };
 static FAST_TLS struct thread_ring me;
 
@@ -86,8 +87,16 @@ static void find_real(void)
 		return;
 	busy = true;
 #define FIND(f) (*(void **)(&real.f) = dlsym(RTLD_NEXT, #f))
-	FIND(calloc); FIND(malloc); FIND(realloc); FIND(free); FIND(memalign); FIND(posix_memalign);
-	FIND(aligned_alloc); FIND(valloc); FIND(pvalloc); FIND(reallocarray);
+	FIND(calloc);
+	FIND(malloc);
+	FIND(realloc);
+	FIND(free);
+	FIND(memalign);
+	FIND(posix_memalign);
+	FIND(aligned_alloc);
+	FIND(valloc);
+	FIND(pvalloc);
+	FIND(reallocarray);
 #undef FIND
 	busy = false;
 }
@@ -156,7 +165,8 @@ static bool wait_for_reader(void)
 	const struct timespec nap = {0, 100000};
 
 	for (int i = 0; i < 200; i++) {
-		me.limit = atomic_load_explicit(&me.ring->tail, memory_order_acquire) + PRELOAD_RING_EVENTS;
+		me.limit = atomic_load_explicit(&me.ring->tail, memory_order_acquire) +
+			   PRELOAD_RING_EVENTS;
 		if (me.head < me.limit) {
 			me.gave_up = 0;
 			return true;
@@ -206,7 +216,8 @@ static __attribute__((noinline)) bool ready_slow(void)
 static inline bool ready(void)
 {
 	if (__builtin_expect(me.ring && *same_process &&
-			     !atomic_load_explicit(&shm->stop, memory_order_relaxed), 1))
+				     !atomic_load_explicit(&shm->stop, memory_order_relaxed),
+			     1))
 		return true;
 	return ready_slow();
 }
@@ -222,7 +233,14 @@ static inline void note(enum heap_kind kind, const void *ptr, size_t size, u64 a
 
 /* --- the family --- */
 
-#define NEED(f, otherwise) do { if (!real.f) { find_real(); if (!real.f) return otherwise; } } while (0)
+#define NEED(f, otherwise)                                                                         \
+	do {                                                                                       \
+		if (!real.f) {                                                                     \
+			find_real();                                                               \
+			if (!real.f)                                                               \
+				return otherwise;                                                  \
+		}                                                                                  \
+	} while (0)
 
 PUBLIC void *malloc(size_t size)
 {
@@ -321,16 +339,17 @@ PUBLIC void *reallocarray(void *old, size_t n, size_t size)
 }
 
 /* The aligned ones differ in their arguments only. */
-#define ALIGNED(call, align, size) do {						\
-	void *p_;								\
-	if (me.inside)								\
-		return call;							\
-	me.inside = 1;								\
-	p_ = call;								\
-	note(HEAP_MEMALIGN, p_, size, align);					\
-	me.inside = 0;								\
-	return p_;								\
-} while (0)
+#define ALIGNED(call, align, size)                                                                 \
+	do {                                                                                       \
+		void *p_;                                                                          \
+		if (me.inside)                                                                     \
+			return call;                                                               \
+		me.inside = 1;                                                                     \
+		p_ = call;                                                                         \
+		note(HEAP_MEMALIGN, p_, size, align);                                              \
+		me.inside = 0;                                                                     \
+		return p_;                                                                         \
+	} while (0)
 
 PUBLIC void *memalign(size_t align, size_t size)
 {

@@ -27,12 +27,12 @@ struct ring_of { /* context of one ring's records */
 struct rec_probe {
 	struct recorder_bpf *skel;
 	struct ring_of *ring;
-	struct rec_queue marks;   /* REC_MAJOR, REC_SIGNAL of this drain */
+	struct rec_queue marks; /* REC_MAJOR, REC_SIGNAL of this drain */
 	struct ring_buffer *rb;
 	int *ring_fd, *perf_fd;
 	struct bpf_link **major;
 	u32 cpus;
-	u64 *loss_buf;            /* NR_REC_LOSSES * cpus */
+	u64 *loss_buf; /* NR_REC_LOSSES * cpus */
 	u64 cost[NR_REC_COSTS];
 	struct rec_queues *target; /* of the running drain; NULL: records are thrown away */
 	int error;
@@ -43,11 +43,19 @@ static const struct {
 	long nr;
 	enum rec_call call;
 } calls[] = {
-	{__NR_mmap, CALL_MMAP}, {__NR_munmap, CALL_MUNMAP}, {__NR_mremap, CALL_MREMAP},
-	{__NR_mprotect, CALL_MPROTECT}, {__NR_brk, CALL_BRK}, {__NR_madvise, CALL_MADVISE},
-	{__NR_mlock, CALL_MLOCK}, {__NR_mlock2, CALL_MLOCK2}, {__NR_munlock, CALL_MUNLOCK},
-	{__NR_mlockall, CALL_MLOCKALL}, {__NR_munlockall, CALL_MUNLOCKALL},
-	{__NR_pkey_mprotect, CALL_MPROTECT}, {__NR_ftruncate, CALL_FTRUNCATE},
+	{__NR_mmap, CALL_MMAP},
+	{__NR_munmap, CALL_MUNMAP},
+	{__NR_mremap, CALL_MREMAP},
+	{__NR_mprotect, CALL_MPROTECT},
+	{__NR_brk, CALL_BRK},
+	{__NR_madvise, CALL_MADVISE},
+	{__NR_mlock, CALL_MLOCK},
+	{__NR_mlock2, CALL_MLOCK2},
+	{__NR_munlock, CALL_MUNLOCK},
+	{__NR_mlockall, CALL_MLOCKALL},
+	{__NR_munlockall, CALL_MUNLOCKALL},
+	{__NR_pkey_mprotect, CALL_MPROTECT},
+	{__NR_ftruncate, CALL_FTRUNCATE},
 };
 
 const char *rec_loss_name(enum rec_loss kind)
@@ -155,7 +163,8 @@ static int set_proc(struct rec_probe *p, u32 tgid, u32 state)
 {
 	const struct rec_proc v = {0, state, 0};
 
-	return bpf_map__update_elem(p->skel->maps.procs, &tgid, sizeof(tgid), &v, sizeof(v), BPF_ANY);
+	return bpf_map__update_elem(p->skel->maps.procs, &tgid, sizeof(tgid), &v, sizeof(v),
+				    BPF_ANY);
 }
 
 int rec_probe_add_waiting(struct rec_probe *p, pid_t pid)
@@ -179,7 +188,8 @@ u64 rec_probe_lost(const struct rec_probe *p, enum rec_loss kind, u32 cpu)
 {
 	u32 key = kind;
 
-	if (bpf_map__lookup_elem(p->skel->maps.losses, &key, sizeof(key), p->loss_buf, p->cpus * sizeof(u64), 0))
+	if (bpf_map__lookup_elem(p->skel->maps.losses, &key, sizeof(key), p->loss_buf,
+				 p->cpus * sizeof(u64), 0))
 		return 0;
 	return p->loss_buf[cpu];
 }
@@ -206,7 +216,8 @@ static int make_rings(struct rec_probe *p, const struct rec_probe_options *opt)
 
 		ctx->p = p;
 		ctx->cpu = cpu;
-		p->ring_fd[cpu] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "mr_ring", 0, 0, opt->ring_bytes, NULL);
+		p->ring_fd[cpu] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "mr_ring", 0, 0,
+						 opt->ring_bytes, NULL);
 		if (p->ring_fd[cpu] < 0)
 			return p->ring_fd[cpu];
 		err = bpf_map_update_elem(outer, &cpu, &p->ring_fd[cpu], BPF_ANY);
@@ -229,23 +240,26 @@ static int set_cgroup(struct rec_probe *p, const char *path)
 
 	if (fd < 0)
 		return -errno;
-	err = bpf_map__update_elem(p->skel->maps.cgroup, &zero, sizeof(zero), &fd, sizeof(fd), BPF_ANY);
+	err = bpf_map__update_elem(p->skel->maps.cgroup, &zero, sizeof(zero), &fd, sizeof(fd),
+				   BPF_ANY);
 	close(fd);
 	return err;
 }
 
 static int attach_major(struct rec_probe *p)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_PAGE_FAULTS_MAJ,
-		.sample_period = 1
-	};
+	struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
+				       .size = sizeof(attr),
+				       .config = PERF_COUNT_SW_PAGE_FAULTS_MAJ,
+				       .sample_period = 1};
 
 	for (u32 cpu = 0; cpu < p->cpus; cpu++) {
-		p->perf_fd[cpu] = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+		p->perf_fd[cpu] =
+			(int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 		if (p->perf_fd[cpu] < 0)
 			continue; /* an offline CPU */
-		p->major[cpu] = bpf_program__attach_perf_event(p->skel->progs.on_major, p->perf_fd[cpu]);
+		p->major[cpu] =
+			bpf_program__attach_perf_event(p->skel->progs.on_major, p->perf_fd[cpu]);
 		if (!p->major[cpu])
 			return -errno;
 	}
@@ -266,21 +280,26 @@ static int load(struct rec_probe *p, const struct rec_probe_options *opt, char *
 	libbpf_set_print(quiet);
 	p->skel = recorder_bpf__open();
 	if (!p->skel)
-		return fail(err, n, -errno, "cannot open the recording programs: %s", strerror(errno));
+		return fail(err, n, -errno, "cannot open the recording programs: %s",
+			    strerror(errno));
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		((u8 *)(uintptr_t)p->skel->rodata->call_of)[calls[i].nr & 511] = (u8)calls[i].call;
 	p->skel->rodata->scope = opt->scope;
 	p->skel->rodata->self = (u32)getpid();
-	p->skel->rodata->user_bits = 56; /* the kernel's half begins above, with 48 or with 57 bits */
+	p->skel->rodata->user_bits =
+		56; /* the kernel's half begins above, with 48 or with 57 bits */
 	bpf_map__set_max_entries(p->skel->maps.rings, p->cpus);
 	e = recorder_bpf__load(p->skel);
 	if (e == -EPERM || e == -EACCES)
 		return fail(err, n, e, "recording needs root (or CAP_BPF and CAP_PERFMON)");
 	if (e)
-		return fail(err, n, e, "this kernel refuses the recording programs (%s); they need BTF and Linux 6.7",
+		return fail(err, n, e,
+			    "this kernel refuses the recording programs (%s); they need BTF and "
+			    "Linux 6.7",
 			    strerror(-e));
 	if (opt->scope == SCOPE_CGROUP && (e = set_cgroup(p, opt->cgroup)))
-		return fail(err, n, e, "%s: not a usable folder of the unified cgroup hierarchy (%s)",
+		return fail(err, n, e,
+			    "%s: not a usable folder of the unified cgroup hierarchy (%s)",
 			    opt->cgroup, strerror(-e));
 	e = make_rings(p, opt);
 	return e ? fail(err, n, e, "cannot make the rings: %s", strerror(-e)) : 0;
@@ -329,7 +348,8 @@ static u64 time_once(enum rec_cost c, char *page, char *area)
 
 static void measure(struct rec_probe *p, u64 out[NR_REC_COSTS])
 {
-	char *area = mmap(NULL, CALLS * 4096ul, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *area = mmap(NULL, CALLS * 4096ul, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 
 	for (u32 c = 0; c < NR_REC_COSTS; c++)
 		out[c] = ~0ull;
@@ -362,7 +382,8 @@ static void calibrate(struct rec_probe *p, const u64 without[NR_REC_COSTS])
 		p->cost[c] = with[c] > without[c] ? with[c] - without[c] : 0;
 }
 
-struct rec_probe *rec_probe_open(const struct rec_probe_options *opt, bool *refused, char *err, size_t n)
+struct rec_probe *rec_probe_open(const struct rec_probe_options *opt, bool *refused, char *err,
+				 size_t n)
 {
 	struct rec_probe *p = calloc(1, sizeof(*p));
 	int cpus = libbpf_num_possible_cpus(), e;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The eBPF programs of recorder.bpf.c from outside: chooses processes, attaches, moves records from the
- * kernel's rings to queues, measures what the programs cost, and detaches without a trace in the
- * recorded processes.
+ * The eBPF programs of recorder.bpf.c from outside: chooses processes, attaches, moves records from
+ * the kernel's rings to queues, measures what the programs cost, and detaches without a trace in
+ * the recorded processes.
  */
 #ifndef MEMRIG_RECORD_PROBE_H
 #define MEMRIG_RECORD_PROBE_H
@@ -15,22 +15,24 @@ struct rec_probe;
 
 struct rec_probe_options {
 	enum rec_scope scope;
-	const char *cgroup;  /* SCOPE_CGROUP: a folder of the unified hierarchy */
-	u32 ring_bytes;      /* of each CPU; a power of two */
+	const char *cgroup; /* SCOPE_CGROUP: a folder of the unified hierarchy */
+	u32 ring_bytes;	    /* of each CPU; a power of two */
 };
 
 enum rec_cost { COST_SYSCALL, COST_CALL, COST_FAULT, NR_REC_COSTS };
 
 /*
- * Loads, attaches and calibrates. NULL with one line in @err; *@refused tells a lack of privilege (or
- * a kernel without BPF) from other errors.
+ * Loads, attaches and calibrates. NULL with one line in @err; *@refused tells a lack of privilege
+ * (or a kernel without BPF) from other errors.
  */
-struct rec_probe *rec_probe_open(const struct rec_probe_options *opt, bool *refused, char *err, size_t n);
+struct rec_probe *rec_probe_open(const struct rec_probe_options *opt, bool *refused, char *err,
+				 size_t n);
 void rec_probe_close(struct rec_probe *p);
 
 u32 rec_probe_cpus(const struct rec_probe *p); /* queues 0 .. cpus - 1 belong to the rings */
 
-int rec_probe_add_waiting(struct rec_probe *p, pid_t pid); /* recorded from its next exec on; 0 or -errno */
+int rec_probe_add_waiting(struct rec_probe *p,
+			  pid_t pid); /* recorded from its next exec on; 0 or -errno */
 int rec_probe_add_running(struct rec_probe *p, pid_t pid); /* lists its mappings now; 0 or -errno */
 
 /* Moves all records to the queues. Their number, or -errno. */

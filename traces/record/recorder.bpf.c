@@ -7,13 +7,13 @@
  *   sys_exit           calls that change mappings, with arguments and result in one record: all
  *                      argument registers are still there when the call returns.
  *   sys_enter          only remembers when munmap began: memory that another thread gets again must
- *                      not appear mapped before it was unmapped. Everything else is stamped at its end.
- *   page_fault_*       address and kind of access (x86; elsewhere the software event alone).
+ *                      not appear mapped before it was unmapped. Everything else is stamped at its
+ * end. page_fault_*       address and kind of access (x86; elsewhere the software event alone).
  *   page-faults-maj    a software perf event: says that the task's fault was a major one.
  *   signal_generate    says that the task's fault ended in SIGSEGV or SIGBUS.
- *   sched_process_*    fork, exec and exit. At exec, and when a process is first seen running, all its
- *                      mappings are listed right here, in the context of the process, before it
- *                      can do anything else: nothing has to be stopped, nothing can be missed.
+ *   sched_process_*    fork, exec and exit. At exec, and when a process is first seen running, all
+ * its mappings are listed right here, in the context of the process, before it can do anything
+ * else: nothing has to be stopped, nothing can be missed.
  *
  * Kernel structures are described by the few members used; their offsets are relocated when the
  * program is loaded (CO-RE), so building needs no kernel headers and no BTF.
@@ -33,9 +33,14 @@ typedef __u32 __wsum;
 typedef __u64 __addrpair;
 
 enum bpf_map_type_used {
-	BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6,
-	BPF_MAP_TYPE_CGROUP_ARRAY = 8, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
-	BPF_MAP_TYPE_RINGBUF = 27, BPF_MAP_TYPE_TASK_STORAGE = 29
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_F_NO_PREALLOC = 1, BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
@@ -51,7 +56,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define CORE __attribute__((preserve_access_index))
 #define NULL ((void *)0)
 
-struct super_block { unsigned int s_dev; unsigned long s_magic; } CORE;
+struct super_block {
+	unsigned int s_dev;
+	unsigned long s_magic;
+} CORE;
 struct inode {
 	unsigned short i_mode;
 	struct super_block *i_sb;
@@ -59,20 +67,42 @@ struct inode {
 	long long i_size;
 	unsigned int i_generation;
 } CORE;
-struct qstr { const unsigned char *name; } CORE;
-struct dentry { struct qstr d_name; } CORE;
-struct path { struct dentry *dentry; } CORE;
-struct file { struct inode *f_inode; struct path f_path; } CORE;
-struct fdtable { unsigned int max_fds; struct file **fd; } CORE;
-struct files_struct { struct fdtable *fdt; } CORE;
-struct mm_struct { unsigned long brk, start_brk, start_stack; } CORE;
+struct qstr {
+	const unsigned char *name;
+} CORE;
+struct dentry {
+	struct qstr d_name;
+} CORE;
+struct path {
+	struct dentry *dentry;
+} CORE;
+struct file {
+	struct inode *f_inode;
+	struct path f_path;
+} CORE;
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} CORE;
+struct files_struct {
+	struct fdtable *fdt;
+} CORE;
+struct mm_struct {
+	unsigned long brk, start_brk, start_stack;
+} CORE;
 struct vm_area_struct {
 	unsigned long vm_start, vm_end, vm_flags, vm_pgoff;
 	struct file *vm_file;
 } CORE;
-typedef struct { int counter; } atomic_t;
-struct signal_struct { atomic_t live; } CORE;
-struct thread_info { unsigned int status; } CORE;
+typedef struct {
+	int counter;
+} atomic_t;
+struct signal_struct {
+	atomic_t live;
+} CORE;
+struct thread_info {
+	unsigned int status;
+} CORE;
 struct task_struct {
 	struct thread_info thread_info;
 	int pid, tgid;
@@ -81,21 +111,39 @@ struct task_struct {
 	struct signal_struct *signal;
 	char comm[16];
 } CORE;
-struct kernel_siginfo { int si_code; } CORE;
+struct kernel_siginfo {
+	int si_code;
+} CORE;
 #if defined(__TARGET_ARCH_x86)
-struct pt_regs { unsigned long di, si, dx, r10, r8, r9, ip, orig_ax; } CORE;
-#define ARGS(regs) {regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9}
+struct pt_regs {
+	unsigned long di, si, dx, r10, r8, r9, ip, orig_ax;
+} CORE;
+#define ARGS(regs)                                                                                 \
+	{                                                                                          \
+		regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9                        \
+	}
 #define NUMBER(regs) ((long)regs->orig_ax)
 #elif defined(__TARGET_ARCH_arm64)
-struct pt_regs { u64 regs[31]; u64 pc; u64 orig_x0; s32 syscallno; } CORE;
-#define ARGS(r) {r->orig_x0, r->regs[1], r->regs[2], r->regs[3], r->regs[4], r->regs[5]}
+struct pt_regs {
+	u64 regs[31];
+	u64 pc;
+	u64 orig_x0;
+	s32 syscallno;
+} CORE;
+#define ARGS(r)                                                                                    \
+	{                                                                                          \
+		r->orig_x0, r->regs[1], r->regs[2], r->regs[3], r->regs[4], r->regs[5]             \
+	}
 #define NUMBER(r) ((long)r->syscallno)
 #else
 #error "no register names for this architecture yet"
 #endif
 
-struct bpf_iter_task_vma { __u64 opaque[1]; } __attribute__((aligned(8)));
-extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task, __u64 addr) __ksym;
+struct bpf_iter_task_vma {
+	__u64 opaque[1];
+} __attribute__((aligned(8)));
+extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task,
+				 __u64 addr) __ksym;
 extern struct vm_area_struct *bpf_iter_task_vma_next(struct bpf_iter_task_vma *it) __ksym;
 extern void bpf_iter_task_vma_destroy(struct bpf_iter_task_vma *it) __ksym;
 extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
@@ -104,9 +152,9 @@ extern void bpf_task_release(struct task_struct *p) __ksym;
 /* Set by the recorder before loading. */
 const volatile u8 call_of[512];
 const volatile u32 scope;
-const volatile u32 self;     /* the recorder's tgid: never traced by scope */
+const volatile u32 self;	   /* the recorder's tgid: never traced by scope */
 const volatile u32 user_bits = 47; /* faults above are the kernel's */
-u32 listed; /* argument of snapshot(): a tgid */
+u32 listed;			   /* argument of snapshot(): a tgid */
 
 struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -124,7 +172,9 @@ struct {
 	__type(key, u32);
 	__type(value, struct rec_proc);
 } procs SEC(".maps");
-struct file_key { u64 dev, ino; };
+struct file_key {
+	u64 dev, ino;
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -210,7 +260,8 @@ static __always_inline void submit(void *e)
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP); /* the recorder polls: waking it costs more */
 }
 
-/* Announces @f the first time and when its size changed; its key goes to @dev, @ino (0, 0: none). */
+/* Announces @f the first time and when its size changed; its key goes to @dev, @ino (0, 0: none).
+ */
 static __always_inline void announce(struct file *f, u64 ts, u32 tgid, u32 tid, u64 *dev, u64 *ino)
 {
 	struct inode *inode = BPF_CORE_READ(f, f_inode);
@@ -221,7 +272,8 @@ static __always_inline void announce(struct file *f, u64 ts, u32 tgid, u32 tid, 
 
 	if ((BPF_CORE_READ(inode, i_mode) & 0170000) != 0100000)
 		return; /* not a regular file: /dev/zero, devices */
-	key.dev |= (u64)BPF_CORE_READ(inode, i_generation) << 32; /* numbers of removed files return */
+	key.dev |= (u64)BPF_CORE_READ(inode, i_generation)
+		   << 32; /* numbers of removed files return */
 	*dev = key.dev;
 	*ino = key.ino;
 	seen = bpf_map_lookup_elem(&files, &key);
@@ -234,7 +286,8 @@ static __always_inline void announce(struct file *f, u64 ts, u32 tgid, u32 tid, 
 	e->e.a[1] = key.ino;
 	e->e.a[2] = size;
 	e->e.a[3] = BPF_CORE_READ(sb, s_magic);
-	bpf_probe_read_kernel_str(e->name, sizeof(e->name), BPF_CORE_READ(f, f_path.dentry, d_name.name));
+	bpf_probe_read_kernel_str(e->name, sizeof(e->name),
+				  BPF_CORE_READ(f, f_path.dentry, d_name.name));
 	submit(e);
 	bpf_map_update_elem(&files, &key, &size, BPF_ANY);
 }
@@ -250,7 +303,8 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, u32 fd)
 	return f;
 }
 
-/* Lists the mappings of @task; 0, or -1 when its mappings were locked by a writer (nothing listed). */
+/* Lists the mappings of @task; 0, or -1 when its mappings were locked by a writer (nothing listed).
+ */
 static __always_inline int list_regions(struct task_struct *task, u64 ts, u32 tgid)
 {
 	struct bpf_iter_task_vma it;
@@ -315,7 +369,8 @@ static __always_inline int in_scope(u32 tgid)
 	return scope == SCOPE_ALL || bpf_current_task_under_cgroup(&cgroup, 0) == 1;
 }
 
-/* The process of the current task if its events are wanted now, else NULL. *@fresh: was listed just now. */
+/* The process of the current task if its events are wanted now, else NULL. *@fresh: was listed just
+ * now. */
 static __always_inline struct rec_proc *traced(u32 tgid, int *fresh)
 {
 	struct rec_proc *p = bpf_map_lookup_elem(&procs, &tgid);
@@ -344,7 +399,8 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
 
 	if (!bpf_map_lookup_elem(&procs, &tgid))
 		return 0;
-	start = bpf_task_storage_get(&began, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	start = bpf_task_storage_get(&began, bpf_get_current_task_btf(), NULL,
+				     BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (start)
 		*start = bpf_ktime_get_ns();
 	return 0;
@@ -401,7 +457,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	e->a[3] = args[3];
 	e->a[4] = args[4];
 	e->a[5] = args[5];
-	if (call == CALL_MMAP) { /* offset to a[2]'s upper half would be too tight: prot and flags share */
+	if (call ==
+	    CALL_MMAP) { /* offset to a[2]'s upper half would be too tight: prot and flags share */
 		e->a[2] = (u32)args[2] | (u64)(u32)args[3] << 32;
 		e->a[3] = args[5];
 		e->a[4] = dev;
@@ -427,7 +484,8 @@ static __always_inline void fault(u64 addr, u16 flags)
 	if (!p || !(ring = ring_of_cpu()))
 		return;
 	/* the last quarter is for events without which the faults make no sense */
-	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4 * 3)
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >
+	    bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4 * 3)
 		e = NULL;
 	else
 		e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
@@ -567,7 +625,8 @@ int BPF_PROG(on_exit, struct task_struct *p)
 	return 0;
 }
 
-/* Run once by the recorder for each -p: lists process `listed` without waiting for its next event. */
+/* Run once by the recorder for each -p: lists process `listed` without waiting for its next event.
+ */
 SEC("syscall")
 int snapshot(void *ctx)
 {

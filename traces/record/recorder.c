@@ -18,9 +18,10 @@
 #include "traces/record/probe.h"
 #include "traces/record/recorder.h"
 
-#define POLL_NS   4000000
-#define WINDOW_NS 50000000u /* an event may come this much later than a younger one of another ring */
-#define BUSY      2000      /* records in one drain that make the next one follow at once */
+#define POLL_NS 4000000
+#define WINDOW_NS                                                                                  \
+	50000000u /* an event may come this much later than a younger one of another ring */
+#define BUSY 2000 /* records in one drain that make the next one follow at once */
 
 struct session {
 	const struct rec_options *opt;
@@ -29,14 +30,14 @@ struct session {
 	struct rec_queues qs;
 	struct rec_convert *convert;
 	struct trace_writer *writer;
-	u32 first_heap;          /* number of the first preload ring's queue */
+	u32 first_heap; /* number of the first preload ring's queue */
 	u64 start;
-	u64 *lost;               /* by kind and CPU, as last written */
+	u64 *lost; /* by kind and CPU, as last written */
 	u64 heap_lost;
-	u32 *dead;               /* heap_only: processes to be ended when their events are out */
+	u32 *dead; /* heap_only: processes to be ended when their events are out */
 	u32 nr_dead;
 	pid_t child;
-	int go, exec_error;      /* pipes to and from the child */
+	int go, exec_error; /* pipes to and from the child */
 	int status;
 	char *err;
 	size_t n;
@@ -109,7 +110,9 @@ static int prepare_child(struct session *s)
 	int go[2], report[2];
 
 	if (s->opt->heap && find_library(library, sizeof(library)))
-		return fail(s, -ENOENT, "libmemrig-preload.so is neither beside the memrig binary nor installed");
+		return fail(
+			s, -ENOENT,
+			"libmemrig-preload.so is neither beside the memrig binary nor installed");
 	if (pipe2(go, O_CLOEXEC) || pipe2(report, O_CLOEXEC))
 		return fail(s, -errno, "cannot make a pipe: %s", strerror(errno));
 	s->child = fork();
@@ -159,10 +162,12 @@ static int put_losses(struct session *s, u64 now)
 		u64 sum = 0;
 
 		for (u32 cpu = 0; cpu < cpus; cpu++) {
-			u64 n = rec_probe_lost(s->probe, kind, cpu), *was = &s->lost[kind * cpus + cpu];
+			u64 n = rec_probe_lost(s->probe, kind, cpu),
+			    *was = &s->lost[kind * cpus + cpu];
 
 			if (n > *was)
-				trace_info_add_lost(trace_writer_info(s->writer), rec_loss_name(kind), cpu, n - *was);
+				trace_info_add_lost(trace_writer_info(s->writer),
+						    rec_loss_name(kind), cpu, n - *was);
 			sum += n - *was;
 			*was = n;
 		}
@@ -173,7 +178,8 @@ static int put_losses(struct session *s, u64 now)
 		u64 n = rec_heap_lost(&s->heap);
 
 		if (n > s->heap_lost) {
-			trace_info_add_lost(trace_writer_info(s->writer), "heap", 0, n - s->heap_lost);
+			trace_info_add_lost(trace_writer_info(s->writer), "heap", 0,
+					    n - s->heap_lost);
 			err = rec_convert_lost(s->convert, now, "heap", n - s->heap_lost);
 		}
 		s->heap_lost = n;
@@ -297,17 +303,23 @@ static void describe(struct session *s, struct trace_info *info)
 		trace_info_set(info, "command", command);
 	trace_info_setf(info, "captured_with", "memrig %s record (%s%s%s%s)", MEMRIG_VERSION,
 			o->heap_only ? "" : "eBPF: mapping calls with results, faults, tasks",
-			o->heap && !o->heap_only ? "; " : "", o->heap ? "preload: malloc family" : "",
-			o->all ? "; all processes" : o->cgroup ? "; one cgroup" : o->nr_pids ? "; running processes" : "");
+			o->heap && !o->heap_only ? "; " : "",
+			o->heap ? "preload: malloc family" : "",
+			o->all	     ? "; all processes"
+			: o->cgroup  ? "; one cgroup"
+			: o->nr_pids ? "; running processes"
+				     : "");
 	trace_info_set(info, "clock", "monotonic");
 	trace_info_setf(info, "start", "%llu", (unsigned long long)clock_ns(CLOCK_REALTIME));
 	trace_info_setf(info, "host", "%s %s %s, %ld CPUs", u.sysname, u.release, u.machine,
 			sysconf(_SC_NPROCESSORS_ONLN));
 	if (!o->heap_only)
-		trace_info_set(info, "notes", "faults are first touches: re-accesses are not recorded");
+		trace_info_set(info, "notes",
+			       "faults are first touches: re-accesses are not recorded");
 }
 
-/* Nanoseconds that noting one heap call takes: the clock and the store, as the library does them. */
+/* Nanoseconds that noting one heap call takes: the clock and the store, as the library does them.
+ */
 static u64 heap_cost(void)
 {
 	static volatile struct heap_event ring[256];
@@ -329,14 +341,18 @@ static u64 heap_cost(void)
 static void describe_end(struct session *s, struct rec_summary *out)
 {
 	struct trace_info *info = trace_writer_info(s->writer);
-	u64 calls = rec_convert_count(s->convert, REC_CALL), faults = rec_convert_count(s->convert, REC_FAULT);
+	u64 calls = rec_convert_count(s->convert, REC_CALL),
+	    faults = rec_convert_count(s->convert, REC_FAULT);
 
 	out->lost = info->lost;
 	out->late = trace_writer_raised(s->writer);
 	if (s->probe) {
-		trace_info_add_probe(info, rec_cost_name(COST_CALL), rec_probe_cost(s->probe, COST_CALL), calls);
-		trace_info_add_probe(info, rec_cost_name(COST_FAULT), rec_probe_cost(s->probe, COST_FAULT), faults);
-		trace_info_add_probe(info, rec_cost_name(COST_SYSCALL), rec_probe_cost(s->probe, COST_SYSCALL), 0);
+		trace_info_add_probe(info, rec_cost_name(COST_CALL),
+				     rec_probe_cost(s->probe, COST_CALL), calls);
+		trace_info_add_probe(info, rec_cost_name(COST_FAULT),
+				     rec_probe_cost(s->probe, COST_FAULT), faults);
+		trace_info_add_probe(info, rec_cost_name(COST_SYSCALL),
+				     rec_probe_cost(s->probe, COST_SYSCALL), 0);
 	}
 	if (s->heap.shm) {
 		trace_info_add_probe(info, "preload", heap_cost(), s->heap.events);
@@ -345,7 +361,8 @@ static void describe_end(struct session *s, struct rec_summary *out)
 	if (out->late)
 		trace_info_setf(info, "late", "%llu", (unsigned long long)out->late);
 	if (rec_convert_orphans(s->convert))
-		trace_info_setf(info, "orphans", "%llu", (unsigned long long)rec_convert_orphans(s->convert));
+		trace_info_setf(info, "orphans", "%llu",
+				(unsigned long long)rec_convert_orphans(s->convert));
 }
 
 /* --- beginning and end --- */
@@ -362,8 +379,11 @@ static u32 power_of_two(u32 mib)
 static int open_sources(struct session *s)
 {
 	const struct rec_options *o = s->opt;
-	struct rec_probe_options po = {.scope = o->all ? SCOPE_ALL : o->cgroup ? SCOPE_CGROUP : SCOPE_LIST,
-		.cgroup = o->cgroup, .ring_bytes = power_of_two(o->ring_mib ? o->ring_mib : 8)};
+	struct rec_probe_options po = {.scope = o->all	    ? SCOPE_ALL
+						: o->cgroup ? SCOPE_CGROUP
+							    : SCOPE_LIST,
+				       .cgroup = o->cgroup,
+				       .ring_bytes = power_of_two(o->ring_mib ? o->ring_mib : 8)};
 	u32 cpus = 0;
 	bool refused = false;
 	int err;
@@ -446,7 +466,8 @@ static int record(struct session *s, struct rec_summary *out)
 
 int rec_run(const struct rec_options *opt, struct rec_summary *out, char *err, size_t n)
 {
-	struct session s = {.opt = opt, .heap = {.fd = -1}, .go = -1, .exec_error = -1, .err = err, .n = n};
+	struct session s = {
+		.opt = opt, .heap = {.fd = -1}, .go = -1, .exec_error = -1, .err = err, .n = n};
 	int r;
 
 	memset(out, 0, sizeof(*out));

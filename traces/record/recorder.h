@@ -9,8 +9,8 @@
  *                       (preload, heap)
  *
  * How nothing is missed, and nobody disturbed
- *   A command is forked, held, entered into the table of traced processes and only then executed. At
- *   every exec the kernel side lists the new program's mappings before its first instruction;
+ *   A command is forked, held, entered into the table of traced processes and only then executed.
+ * At every exec the kernel side lists the new program's mappings before its first instruction;
  *   children are entered by the fork itself. No process is stopped or ptraced. Detaching is the
  *   end of the programs' links, which the kernel does by itself should the recorder be killed.
  *   What does not fit into a ring is counted by CPU and kind and said in the trace.
@@ -30,22 +30,22 @@
 
 struct rec_options {
 	const char *output;
-	char *const *argv;     /* NULL: no command */
+	char *const *argv; /* NULL: no command */
 	const pid_t *pids;
 	u32 nr_pids;
 	const char *cgroup;
 	bool all;
-	bool heap, heap_only;  /* heap_only implies heap and excludes all eBPF */
-	u32 ring_mib;          /* of each CPU, 0: 8 */
-	int write_flags;       /* TRACE_WRITE_* */
+	bool heap, heap_only;	     /* heap_only implies heap and excludes all eBPF */
+	u32 ring_mib;		     /* of each CPU, 0: 8 */
+	int write_flags;	     /* TRACE_WRITE_* */
 	volatile sig_atomic_t *stop; /* set by a signal handler: finish the trace; NULL: never */
 };
 
 struct rec_summary {
 	u64 events, lost, bytes, late, nanoseconds;
-	u32 programs;          /* that loaded the preload library */
-	int status;            /* of the command, as wait() gives it; -1: still running, or none */
-	u32 pid;               /* of the command */
+	u32 programs; /* that loaded the preload library */
+	int status;   /* of the command, as wait() gives it; -1: still running, or none */
+	u32 pid;      /* of the command */
 };
 
 /* 0, or -errno with one line in @err; no file is left then. -EPERM: not allowed to use eBPF. */
