@@ -204,6 +204,25 @@ static int load_replays(struct results *r, char *err, size_t errlen)
 	return rc;
 }
 
+/* Every case has a name, a unit and repetitions that are numbers. */
+static bool is_bench(const json_t *doc)
+{
+	json_t *benches = json_object_get(doc, "benches"), *b, *v;
+	size_t i, k;
+
+	json_array_foreach(benches, i, b) {
+		json_t *values = json_object_get(b, "values");
+
+		if (!json_is_string(json_object_get(b, "name")) || !json_is_string(json_object_get(b, "unit")) ||
+		    !json_array_size(values))
+			return false;
+		json_array_foreach(values, k, v)
+			if (!json_is_number(v))
+				return false;
+	}
+	return json_is_array(benches);
+}
+
 int results_load(struct results *r, const char *bench, const char *replays, const char *data, char *err,
 		 size_t errlen)
 {
@@ -213,7 +232,7 @@ int results_load(struct results *r, const char *bench, const char *replays, cons
 	r->data_dir = data;
 	if (bench) {
 		r->bench = load_json(bench, err, errlen);
-		if (r->bench && !json_is_array(json_object_get(r->bench, "benches"))) {
+		if (r->bench && !is_bench(r->bench)) {
 			snprintf(err, errlen, "%s: no result of 'memrig bench --json'", bench);
 			json_decref(r->bench);
 			r->bench = NULL;

@@ -20,5 +20,6 @@ plot data using (column("median")):(column("row")):(low):(column("median")):(col
 	"" using (column("median")):(column("row")):(column("least")):(column("greatest")) with xerrorbars lc rgb "black" pt 0 lw 1.2 title "spread", \
 	"" using (column("goal")):(column("row")) with points pt 13 ps 1.15 lc rgb "black" notitle, \
 	"" using (column("goal")):(column("row")) with points pt 13 ps 0.9 lc rgb RED title "goal", \
-	"" using (column("rival")):(column("row")) with points pt 8 ps 1.0 lw 1.4 lc rgb GREY title "rival", \
+	"" using (column("rival")):(column("row")) with points pt 9 ps 1.15 lc rgb "black" notitle, \
+	"" using (column("rival")):(column("row")) with points pt 9 ps 0.8 lc rgb "#b0b0b0" title "rival", \
 	"" using (high):(column("row")):(sprintf("%.3g", column("median"))) with labels left offset character 0.7,0 font ",12" notitle
