@@ -11,6 +11,10 @@
  *   task       a dense index (0, 1, 2, ...) of a (pid, tid) pair, introduced by OP_TASK; index 0 is
  *              the kernel and needs no introduction.
  *   slot       a dense, recycled index of a live heap block, so that replay needs no hash table.
+ *              Unique over all processes; a forked child frees what it inherited under the
+ *              parent's number, and the number is given out again when no process holds it. exec
+ *              and the end of a process free without an operation: whoever keeps blocks by slot
+ *              drops the old one when a new block arrives in its slot.
  *   string     an id into the stream's string table (struct op_strings), 0 = none.
  */
 #ifndef MEMRIG_OP_H
@@ -55,7 +59,7 @@ _Static_assert(sizeof(struct mm_op_ext) == sizeof(struct mm_op), "an extension f
 #define MM_EXT_X0         1 /* the text form has x0's key */
 #define MM_EXT_X1         2
 #define MM_EXT_X2         4
-#define MM_EXT_RESULT_STR 8 /* result is a string id: a comma list */
+#define MM_EXT_RESULT_STR 8 /* result is a string id: a comma list, or pfn:index */
 
 /* flags, bits 0-7: prot (MM_PROT_*), advice (MM_MADV_*) or access type (MM_ACCESS_*) */
 #define MM_OP_LOW       0x00ff
@@ -108,6 +112,9 @@ enum { /* advice: madvise's, then fadvise's */
 	MM_MADV_POPULATE_WRITE, MM_MADV_WIPEONFORK, MM_MADV_KEEPONFORK, MM_MADV_NOREUSE,
 	MM_MADV_OTHER
 };
+
+/* Keys of kind name: a number, or this bit and a string id. */
+#define MM_NAME_STR BIT(63)
 
 #define MM_SLOT_NONE 0xffffffffu /* free or realloc of a block that the trace did not see born */
 

@@ -46,7 +46,7 @@ enum trace_block_kind {
 	TRACE_BLK_INFO = 1,    /* lines "key value\n"; the last one counts */
 	TRACE_BLK_STRINGS = 2, /* NUL-terminated strings with the next ids, from 1 */
 	TRACE_BLK_OPS = 3,     /* operations in the header's encoding */
-	TRACE_BLK_INDEX = 4    /* the last block: struct trace_index_entry for each block before it */
+	TRACE_BLK_INDEX = 4    /* the last block: struct trace_index_entry for blocks before it */
 };
 
 enum trace_encoding {
@@ -74,9 +74,9 @@ struct trace_index_entry {
 /* Limits a file must keep; the reader checks them before it allocates. */
 #define TRACE_MAX_BLOCK_RECORDS 32768u
 #define TRACE_MAX_BLOCK_BYTES   (4u << 20)
-#define TRACE_MAX_STRINGS       (1u << 22)
+#define TRACE_MAX_STRINGS       (1u << 20)
 #define TRACE_MAX_STRING_BYTES  65536u
 #define TRACE_MAX_INFO_LINES    4096u
-#define TRACE_MAX_SLOTS         (1u << 28)
+#define TRACE_MAX_SLOTS         (1u << 26)
 
 #endif
