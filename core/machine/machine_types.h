@@ -40,11 +40,20 @@ struct machine {
 	struct machine_kernel_ops *kernel_ops;
 	struct machine_mark *marks;
 	u32 nr_marks;
+	unsigned booted;       /* floors that came up: 1 phys, 2 kmem, 3 vm */
 	u64 applied;           /* records, extensions not counted */
 	u64 skipped[NR_OP_CODES], errors[NR_OP_CODES];
 	u32 relocated_tasks;   /* processes whose recorded addresses did not fit */
 	char check_failure[256]; /* what the first failing `check` operation found; "" if none did */
 };
+
+/* Writes a sysctl at run time: 0, -EINVAL, or -ENOENT if no floor knows @name. */
+int machine_sysctl(struct machine *m, const char *name, const char *value);
+
+struct reloc_ctx;
+
+/* One heap operation of a process: on its model heap, or only counted (heap_glue.c). */
+void apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_ext *ext);
 
 /* Entry of @task, growing the table; NULL if the index is beyond MM_MAX_TASKS or memory is out. */
 struct machine_proc *machine_proc(struct machine *m, u32 task);
