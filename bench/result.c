@@ -113,6 +113,16 @@ static json_t *marks_json(struct machine *m)
 	return a;
 }
 
+static json_t *lists_json(struct machine *m)
+{
+	json_t *a = json_array();
+	const char *text;
+
+	for (size_t i = 0; (text = machine_list_json(m, i)); i++)
+		json_array_append_new(a, json_loads(text, 0, NULL));
+	return a;
+}
+
 static json_t *ops_json(struct machine *m, const struct replay_stats *st)
 {
 	json_t *o = json_object();
@@ -210,7 +220,7 @@ json_t *result_json(struct machine *m, const struct replay_stats *st, const stru
 	json_object_set_new(j, "tasks", tasks_json(m));
 	json_object_set_new(j, "zones", zones_json(m));
 	json_object_set_new(j, "marks", marks_json(m));
-	json_object_set_new(j, "lists", json_array());
+	json_object_set_new(j, "lists", lists_json(m));
 	json_object_set_new(j, "heap", heap_json(m));
 	json_object_set_new(j, "ops", ops_json(m, st));
 	json_object_set_new(j, "mismatches", mismatches_json(st));

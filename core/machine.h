@@ -77,6 +77,9 @@ struct machine_mark {
 };
 MM_PUBLIC const struct machine_mark *machine_mark(const struct machine *m, size_t i);
 
+/* Snapshots of `lists` operations, in order, as JSON objects (interfaces.md s4); NULL behind the last. */
+MM_PUBLIC const char *machine_list_json(const struct machine *m, size_t i);
+
 /* What the first failing `check` operation found; "" if none failed. */
 MM_PUBLIC const char *machine_check_failure(const struct machine *m);
 

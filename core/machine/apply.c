@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hw/clock.h"
+#include "core/machine/lists.h"
 #include "core/machine/machine_types.h"
 #include "core/machine/relocate.h"
 #include "core/vm/vm.h"
@@ -316,6 +318,19 @@ static void op_check(struct step *s)
 	answer(s, r);
 }
 
+/* Pageblocks are counted from the first frame of RAM. */
+static int op_pageblock(struct step *s)
+{
+	struct phys *phys = &s->m->phys;
+	u64 pfn = phys->min_low_pfn + (s->op->addr << phys->pageblock_order);
+	int mt = migratetype_by_name(phys, string(s, x0(s)));
+
+	if (mt < 0 || pfn - phys->base_pfn >= phys->nr_frames)
+		return -EINVAL;
+	set_pageblock_migratetype(phys, pfn_to_page(phys, (pfn_t)pfn), (enum migratetype)mt);
+	return 0;
+}
+
 static void apply_control(struct step *s)
 {
 	switch (s->op->code) {
@@ -329,6 +344,16 @@ static void apply_control(struct step *s)
 		break;
 	case OP_SYSCTL:
 		answer(s, machine_sysctl(s->m, string(s, x0(s)), string(s, x1(s))));
+		break;
+	case OP_LISTS:
+		answer(s, machine_take_lists(s->m, string(s, x0(s)), string(s, x1(s)), s->op->addr));
+		break;
+	case OP_PAGEBLOCK:
+		answer(s, op_pageblock(s));
+		break;
+	case OP_TICK:
+		machine_advance(s->m, s->m->hw.now + s->op->len * CLOCK_JIFFY);
+		answer(s, 0);
 		break;
 	case OP_DRAIN:
 		vm_lru_drain_all(&s->m->vm);

@@ -98,6 +98,9 @@ void machine_destroy(struct machine *m)
 	for (u32 i = 0; i < m->nr_marks; i++)
 		free(m->marks[i].name);
 	free(m->marks);
+	for (u32 i = 0; i < m->nr_lists; i++)
+		free(m->lists[i]);
+	free(m->lists);
 	apply_kernel_destroy(m->kernel_ops);
 	if (m->booted >= 3)
 		vm_destroy(&m->vm);
@@ -138,6 +141,11 @@ const struct machine_config *machine_config_of(const struct machine *m)
 const struct machine_mark *machine_mark(const struct machine *m, size_t i)
 {
 	return i < m->nr_marks ? &m->marks[i] : NULL;
+}
+
+const char *machine_list_json(const struct machine *m, size_t i)
+{
+	return i < m->nr_lists ? m->lists[i] : NULL;
 }
 
 const char *machine_check_failure(const struct machine *m)

@@ -39,7 +39,8 @@ struct machine {
 	u32 nr_procs;
 	struct machine_kernel_ops *kernel_ops;
 	struct machine_mark *marks;
-	u32 nr_marks;
+	u32 nr_marks, nr_lists;
+	char **lists;          /* snapshots of the `lists` operation: a JSON object each */
 	unsigned booted;       /* floors that came up: 1 phys, 2 kmem, 3 vm */
 	u64 applied;           /* records, extensions not counted */
 	u64 skipped[NR_OP_CODES], errors[NR_OP_CODES];
