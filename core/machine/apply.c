@@ -132,7 +132,7 @@ static void op_fork(struct step *s)
 	r = vm_fork(&m->vm, s->rc.task, t);
 	if (!r) {
 		child->place = parent->place ? place_clone(parent->place) : NULL;
-		child->heap = parent->heap ? heap_model_fork(parent->heap) : NULL;
+		child->heap = parent->heap ? heap_model_fork(parent->heap, s->op->task, (u32)s->op->arg) : NULL;
 		child->maps_recorded = parent->maps_recorded;
 	}
 	answer(s, r);
@@ -406,10 +406,20 @@ static void apply_one(struct step *s)
 		apply_access(s);
 	else if (op->code == OP_FILL)
 		op_fill(s);
-	else if (group == OPG_HEAP)
-		apply_heap(&s->rc, op, s->ext);
-	else
+	else if (group != OPG_HEAP || !apply_heap(&s->rc, op, s->ext))
 		skip(s);
+}
+
+/* malloc and free: past everything that only rarer operations need. */
+MM_INLINE bool apply_heap_fast(struct machine *m, const struct mm_op *op)
+{
+	struct reloc_ctx c = {.m = m};
+
+	if (MM_UNLIKELY(op->task >= m->nr_procs))
+		return false;
+	c.leader = &m->procs[m->procs[op->task].leader];
+	c.task = vm_task(&m->vm, op->task);
+	return MM_LIKELY(c.task && c.leader->heap) && apply_heap(&c, op, mm_op_ext(op));
 }
 
 /* A recorded fault: one access of one page. False: let apply_one() find out what is wrong. */
@@ -443,8 +453,12 @@ void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
 		if (op->ts > m->hw.now)
 			machine_advance(m, op->ts);
 		m->applied++;
-		if (MM_LIKELY(op->code == OP_FAULT) && apply_fault(m, op, res))
+		if (op->code == OP_FAULT && MM_LIKELY(apply_fault(m, op, res)))
 			continue;
+		if (op->code >= OP_MALLOC && op->code <= OP_FREE && MM_LIKELY(apply_heap_fast(m, op))) {
+			res->res = RES_UNKNOWN;
+			continue;
+		}
 		memset(res, 0, sizeof(*res));
 		apply_one(&(struct step){.m = m, .op = op, .ext = mm_op_ext(op),
 					 .strings = strings, .res = res});

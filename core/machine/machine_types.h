@@ -53,8 +53,11 @@ int machine_sysctl(struct machine *m, const char *name, const char *value);
 
 struct reloc_ctx;
 
-/* One heap operation of a process: on its model heap, or only counted (heap_glue.c). */
-void apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_ext *ext);
+/*
+ * One heap operation of a process: on its model heap, or only accounted when the trace has the
+ * process's own mappings (heap_glue.c). False: no host memory for the heap.
+ */
+bool apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_ext *ext);
 
 /* Entry of @task, growing the table; NULL if the index is beyond MM_MAX_TASKS or memory is out. */
 struct machine_proc *machine_proc(struct machine *m, u32 task);
