@@ -181,10 +181,10 @@ static int finish(struct machine *m, const struct replay_args *a, const struct r
 {
 	char hash[32], err[512];
 	struct result_trace t = {.path = a->trace, .hash = hash, .events = st->events,
-				 .lost = trace_reader_lost(r), .duration_ns = st->last_ts - st->first_ts};
+				 .lost = lost_of(r), .duration_ns = st->last_ts - st->first_ts};
 	int status = final_check(m, a);
 
-	snprintf(hash, sizeof(hash), "%016" PRIx64, trace_reader_hash(r));
+	snprintf(hash, sizeof(hash), "%016" PRIx64, trace_hash(r));
 	if (st->mismatches)
 		status = 1;
 	if (a->json) {
