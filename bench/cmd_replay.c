@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bench/cmd.h"
 #include "bench/machine_args.h"
+#include "bench/manifest.h"
 #include "bench/replay_loop.h"
 #include "bench/result.h"
 #include "bench/trace_source.h"
@@ -124,32 +123,16 @@ static int print_views(struct machine *m, const char *list)
 	return r;
 }
 
-/* The samples file while it is written: beside its final name, renamed when whole. */
-struct sample_file {
-	char path[4096], tmp[4200];
-	FILE *f;
-};
-
-static int open_samples(struct sample_file *s, const char *dir)
+static int open_samples(struct outfile *o, const char *dir)
 {
-	if (mkdir(dir, 0777) && errno != EEXIST)
-		return -errno;
-	if ((size_t)snprintf(s->path, sizeof(s->path), "%s/samples.csv", dir) >= sizeof(s->path))
+	char path[4096];
+	int r = make_dirs(dir);
+
+	if (r)
+		return r;
+	if ((size_t)snprintf(path, sizeof(path), "%s/samples.csv", dir) >= sizeof(path))
 		return -ENAMETOOLONG;
-	snprintf(s->tmp, sizeof(s->tmp), "%s.tmp%d", s->path, (int)getpid());
-	s->f = fopen(s->tmp, "we");
-	return s->f ? 0 : -errno;
-}
-
-static int close_samples(struct sample_file *s, bool keep)
-{
-	int bad = ferror(s->f);
-
-	bad |= fclose(s->f) != 0;
-	if (keep && !bad && !rename(s->tmp, s->path))
-		return 0;
-	unlink(s->tmp);
-	return keep ? -EIO : 0;
+	return outfile_open(o, path);
 }
 
 static void report_mismatches(const struct replay_args *a, const struct replay_stats *st)
@@ -181,7 +164,7 @@ static int finish(struct machine *m, const struct replay_args *a, const struct r
 {
 	char hash[32], err[512];
 	struct result_trace t = {.path = a->trace, .hash = hash, .events = st->events,
-				 .lost = lost_of(r), .duration_ns = st->last_ts - st->first_ts};
+				 .lost = trace_reader_info(r)->lost, .duration_ns = st->last_ts - st->first_ts};
 	int status = final_check(m, a);
 
 	snprintf(hash, sizeof(hash), "%016" PRIx64, trace_hash(r));
@@ -195,6 +178,8 @@ static int finish(struct machine *m, const struct replay_args *a, const struct r
 		if (bad)
 			return complain(j ? err : "out of memory");
 	}
+	if (trace_reader_notice(r)[0])
+		fprintf(stderr, "memrig: replay: %s\n", trace_reader_notice(r));
 	report_mismatches(a, st);
 	if (a->show && print_views(m, a->show))
 		return 2;
@@ -213,7 +198,7 @@ static int run(struct machine *m, const struct replay_args *a, struct trace_read
 	struct replay_options opt = {.check = a->check, .quiet = a->quiet, .time_ops = true,
 				     .sample_ns = a->sample_ns};
 	struct op_source src = trace_source(r);
-	struct sample_file samples = {.f = NULL};
+	struct outfile samples = {.f = NULL};
 	int rc;
 
 	if (!st)
@@ -223,9 +208,11 @@ static int run(struct machine *m, const struct replay_args *a, struct trace_read
 		free(st);
 		return 2;
 	}
-	opt.samples = samples.f;
+	opt.samples = a->sample_ns ? samples.f : NULL;
 	rc = replay_loop(m, &src, &opt, st);
-	if (samples.f && close_samples(&samples, !rc) && !rc)
+	if (samples.f && rc)
+		outfile_abandon(&samples);
+	else if (samples.f && outfile_commit(&samples))
 		rc = -ENOSPC;
 	if (rc == -EIO)
 		rc = complain(st->error);

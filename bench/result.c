@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "bench/result.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
-#ifndef MEMRIG_COMMIT
-#define MEMRIG_COMMIT "unknown"
-#endif
-#ifndef MEMRIG_BUILD_TYPE
-#define MEMRIG_BUILD_TYPE "unknown"
-#endif
+#include "bench/manifest.h"
 
 static json_t *num(u64 v)
 {
@@ -153,39 +144,28 @@ static json_t *mismatches_json(const struct replay_stats *st)
 	return json_pack("{so so}", "count", num(st->mismatches), "first", first);
 }
 
-static void cpu_name(char *buf, size_t n)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char line[256], *colon;
-
-	snprintf(buf, n, "unknown");
-	while (f && fgets(line, sizeof(line), f)) {
-		colon = strchr(line, ':');
-		if (strncmp(line, "model name", 10) || !colon)
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		snprintf(buf, n, "%s", colon + 2);
-		break;
-	}
-	if (f)
-		fclose(f);
-}
-
 json_t *result_host(void)
 {
-	struct utsname u;
-	char cpu[128];
+	static const char *const keys[] = {"kernel", "cpu", "cpus", "compiler", "build_type", "commit"};
+	json_t *all = manifest_json(), *host = json_object();
 
-	uname(&u);
-	cpu_name(cpu, sizeof(cpu));
-	return json_pack("{ss ss ss ss ss si}", "kernel", u.release, "cpu", cpu, "compiler",
-#ifdef __clang__
-			 "clang " __clang_version__,
-#else
-			 "gcc " __VERSION__,
-#endif
-			 "build_type", MEMRIG_BUILD_TYPE, "commit", MEMRIG_COMMIT, "cpus",
-			 (int)sysconf(_SC_NPROCESSORS_ONLN));
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		json_object_set(host, keys[i], json_object_get(all, keys[i]));
+	json_decref(all);
+	return host;
+}
+
+/* No ksmd runs in this machine, so nothing is shared and nothing scanned. */
+static json_t *ksm_json(void)
+{
+	static const char *const keys[] = {"pages_shared", "pages_sharing", "pages_unshared", "pages_volatile",
+					   "full_scans", "pages_scanned", "pages_skipped", "ksm_zero_pages",
+					   "stable_node_chains", "stable_node_dups"};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		json_object_set_new(o, keys[i], json_integer(0));
+	return o;
 }
 
 static json_t *heap_json(struct machine *m)
@@ -217,6 +197,7 @@ json_t *result_json(struct machine *m, const struct replay_stats *st, const stru
 				      "virtual_ns", num(machine_now(m)), "machine_hash",
 				      hex(machine_hash(m))));
 	json_object_set_new(j, "vmstat", vmstat_json(&s));
+	json_object_set_new(j, "ksm", ksm_json());
 	json_object_set_new(j, "tasks", tasks_json(m));
 	json_object_set_new(j, "zones", zones_json(m));
 	json_object_set_new(j, "marks", marks_json(m));
@@ -230,26 +211,11 @@ json_t *result_json(struct machine *m, const struct replay_stats *st, const stru
 
 int result_write(const json_t *j, const char *path, char *err, size_t errlen)
 {
-	char tmp[4096];
-	FILE *f;
-	int bad;
+	int r = outfile_json(j, path);
 
-	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.tmp%d", path, (int)getpid()) >= sizeof(tmp)) {
-		snprintf(err, errlen, "%s: name too long", path);
-		return -1;
-	}
-	f = fopen(tmp, "we");
-	if (!f) {
-		snprintf(err, errlen, "%s: %s", path, strerror(errno));
-		return -1;
-	}
-	bad = json_dumpf(j, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER) || fputc('\n', f) == EOF;
-	bad |= fclose(f) != 0;
-	if (!bad && !rename(tmp, path))
-		return 0;
-	snprintf(err, errlen, "%s: %s", path, strerror(errno));
-	unlink(tmp);
-	return -1;
+	if (r)
+		snprintf(err, errlen, "%s: %s", path, strerror(-r));
+	return r;
 }
 
 static s64 counter(const struct vmstat_snapshot *s, const char *name)

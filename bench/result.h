@@ -16,9 +16,7 @@ struct result_trace {
 /* New reference, or NULL (out of memory). */
 json_t *result_json(struct machine *m, const struct replay_stats *st, const struct result_trace *t);
 
-/*
- * Writes @j beside @path and renames. 0, or -1 with one line in @err; nothing is left behind.
- */
+/* Writes @j beside @path and renames. 0, or -errno with one line in @err; nothing is left behind. */
 int result_write(const json_t *j, const char *path, char *err, size_t errlen);
 
 /* {"kernel", "cpu", "compiler", "build_type", "commit"}: where and with what it was measured. */

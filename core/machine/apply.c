@@ -13,6 +13,7 @@
 #include "core/machine/lists.h"
 #include "core/machine/machine_types.h"
 #include "core/machine/relocate.h"
+#include "core/phys/page_alloc.h"
 #include "core/vm/vm.h"
 
 struct step {

@@ -33,7 +33,7 @@ static int change_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t
 	return 0;
 }
 
-void change_protection(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
+static void change_protection(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
 {
 	struct change c = {.prot = v->vm_page_prot, .vma = v,
 			   .keep_write = vm->modern && (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE};
