@@ -114,6 +114,34 @@ static int check_growth(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 o
 	return may_expand_vm(vm, mm, more) ? 0 : -ENOMEM;
 }
 
+/* 6.17 moves several VMAs of a range at once if their size stays; holes between them stay holes. */
+static s64 move_several(struct vm *vm, struct task *t, vaddr_t addr, u64 len, vaddr_t to)
+{
+	vaddr_t end = addr + len, at = addr;
+	struct vm_area_struct *v;
+
+	while ((v = find_vma_slow(vm, t->mm, at)) && v->vm_start < end) {
+		vaddr_t from = v->vm_start > at ? v->vm_start : at;
+		vaddr_t stop = v->vm_end < end ? v->vm_end : end;
+		s64 r = move_vma(vm, t, from, stop - from, stop - from, to + (from - addr));
+
+		if (r < 0)
+			return r;
+		at = stop;
+	}
+	return (s64)to;
+}
+
+/* What 6.x looks at before it unmaps the target. */
+static int check_source(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 old_len, u64 new_len)
+{
+	struct vm_area_struct *v = find_vma_slow(vm, mm, addr);
+
+	if (!v || v->vm_start > addr)
+		return -EFAULT;
+	return old_len != new_len && old_len > v->vm_end - addr && new_len > old_len ? -EFAULT : 0;
+}
+
 static s64 mremap_to(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, vaddr_t to)
 {
 	struct mm_struct *mm = t->mm;
@@ -123,9 +151,14 @@ static s64 mremap_to(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u
 		return -EINVAL;
 	if (addr + old_len > to && to + new_len > addr)
 		return -EINVAL;
+	r = vm->modern ? check_source(vm, mm, addr, old_len, new_len) : 0;
+	if (r)
+		return r;
 	r = do_munmap(vm, mm, to, new_len);
 	if (r)
 		return r;
+	if (vm->modern && old_len == new_len)
+		return move_several(vm, t, addr, old_len, to);
 	if (old_len > new_len) {
 		r = do_munmap(vm, mm, addr + new_len, old_len - new_len);
 		if (r)
