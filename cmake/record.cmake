@@ -39,3 +39,10 @@ target_compile_options(memrig_preload_library PRIVATE -O2 -fno-strict-aliasing -
 	-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/= $<$<BOOL:${MEMRIG_WERROR}>:-Werror>)
 target_link_libraries(memrig_preload_library PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 install(TARGETS memrig_preload_library LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+# The program that the recorder's tests record: plain, whatever the preset.
+add_executable(record-target ${CMAKE_SOURCE_DIR}/tests/replay/record_target.c)
+target_include_directories(record-target PRIVATE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(record-target PRIVATE _GNU_SOURCE)
+target_compile_options(record-target PRIVATE -O1 -fno-builtin -Wall -Wextra)
+target_link_libraries(record-target PRIVATE Threads::Threads)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -271,8 +271,11 @@ static int loop(struct session *s)
 			rec_heap_stop(&s->heap);
 		if (s->probe)
 			rec_probe_detach(s->probe);
+		s->heap.next_sweep = 0;
 		n = round_once(s, true);
 	}
+	for (u32 i = 0; n >= 0 && i < s->nr_dead; i++)
+		n = rec_convert_gone(s->convert, clock_ns(CLOCK_MONOTONIC), s->dead[i]);
 	if (n >= 0 && s->opt->heap_only && s->child > 0 && s->status != -1)
 		n = rec_convert_gone(s->convert, clock_ns(CLOCK_MONOTONIC), (u32)s->child);
 	return n < 0 ? fail(s, (int)n, "recording stopped: %s", strerror((int)-n)) : 0;
@@ -440,6 +443,7 @@ static int begin_recording(struct session *s)
 
 static int record(struct session *s, struct rec_summary *out)
 {
+	struct stat st;
 	int err = open_sources(s);
 
 	if (!err && s->opt->argv)
@@ -461,6 +465,8 @@ static int record(struct session *s, struct rec_summary *out)
 	out->bytes = trace_writer_bytes(s->writer);
 	err = trace_writer_close(s->writer, s->err, s->n);
 	s->writer = NULL;
+	if (!err && !stat(s->opt->output, &st))
+		out->bytes = (u64)st.st_size;
 	return err;
 }
 
