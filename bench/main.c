@@ -38,7 +38,8 @@ static void help(FILE *out)
 	      "The memory management of Linux as a program: records, replays and times memory traces.\n\n",
 	      out);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+		if (*verbs[i].summary) /* else for the program's own use */
+			fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\n'memrig VERB --help' explains a verb; 'memrig --version' names the build.\n"
 	      "Exit status: 0 done, 1 the check asked for failed, 2 wrong usage or unusable input.\n",
 	      out);

@@ -252,15 +252,25 @@ static void drop_block(struct heap_model *h, union heap_slot s)
 		heap_arena_free(h, s.chunk, true);
 }
 
-static void touch_all(struct heap_model *h, union heap_slot s)
+static void touch_large(struct heap_model *h, union heap_slot s)
 {
-	if (s.size == HEAP_MAPPED || h->touch == HEAP_TOUCH_HEADER)
-		return; /* mappings are touched when made */
 	if (h->touch == HEAP_TOUCH_EACH)
 		h->kernel->touch(h->kernel_ctx, unit_addr(h, s.chunk + 1),
 				 (u64)s.size * HEAP_UNIT - 8);
 	else
 		heap_touch_block(h, s.chunk, s.size);
+}
+
+MM_INLINE void touch_all(struct heap_model *h, union heap_slot s)
+{
+	if (s.size == HEAP_MAPPED || h->touch == HEAP_TOUCH_HEADER)
+		return; /* mappings are touched when made */
+	if (MM_LIKELY(h->touch == HEAP_TOUCH_BLOCK && s.size <= 1u << h->page_units_shift)) {
+		wrote(h, s.chunk + 1);
+		wrote(h, s.chunk + s.size - 1);
+		return;
+	}
+	touch_large(h, s);
 }
 
 static void fill_slot(struct heap_model *h, u32 slot, union heap_slot s)
@@ -315,8 +325,7 @@ MM_INLINE void do_malloc(struct heap_model *h, u32 slot, u64 bytes)
 		h->slots[slot] = s;
 		took(h, units * HEAP_UNIT);
 		wrote(h, s.chunk + 1);
-		if (h->touch != HEAP_TOUCH_HEADER)
-			touch_all(h, s);
+		touch_all(h, s);
 		return;
 	}
 	fill_slot(h, slot, new_block(h, units, 0));
