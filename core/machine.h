@@ -56,7 +56,32 @@ MM_PUBLIC const char *machine_view_name(unsigned i); /* NULL behind the last */
 
 MM_PUBLIC u64 machine_now(const struct machine *m); /* virtual nanoseconds */
 MM_PUBLIC u64 machine_skipped(const struct machine *m, unsigned op_code);
+MM_PUBLIC u64 machine_errors(const struct machine *m, unsigned op_code); /* answered with an error */
 MM_PUBLIC const struct machine_config *machine_config_of(const struct machine *m);
+
+/* Sums over all tasks, in pages and bytes as the names say. */
+struct machine_totals {
+	u64 rss_anon, rss_file, rss_shmem; /* pages */
+	u64 pgtable_bytes;
+	u64 heap_used, heap_size;          /* bytes; of the model heaps */
+	u64 tasks, vmas;                   /* alive */
+	u64 relocated_tasks;
+};
+MM_PUBLIC void machine_totals(const struct machine *m, struct machine_totals *out);
+
+/* Counters at a `mark` operation, in order; NULL behind the last. */
+struct machine_mark {
+	char *name;
+	u64 event; /* records applied before it */
+	struct vmstat_snapshot stat;
+};
+MM_PUBLIC const struct machine_mark *machine_mark(const struct machine *m, size_t i);
+
+/* Snapshots of `lists` operations, in order, as JSON objects (interfaces.md s4); NULL behind the last. */
+MM_PUBLIC const char *machine_list_json(const struct machine *m, size_t i);
+
+/* What the first failing `check` operation found; "" if none failed. */
+MM_PUBLIC const char *machine_check_failure(const struct machine *m);
 
 /* One address space at the end of a replay, for results. */
 struct machine_task {

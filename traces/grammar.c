@@ -75,7 +75,8 @@ static int parse_shape(const char *keys, struct op_shape *s)
 			return -EINVAL;
 		s->nr_keys++;
 		s->fields |= (u8)BIT(k->field);
-		s->required |= k->optional ? 0 : (u8)BIT(k->field);
+		if (!k->optional)
+			s->required |= (u8)BIT(k->field);
 		s->addr_is_hex |= k->field == KF_ADDR && k->kind == KK_HEX;
 		if (k->field == KF_LOW)
 			s->low_max = low_max((enum key_kind)k->kind);

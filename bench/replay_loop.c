@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "bench/replay_loop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct loop {
+	struct machine *m;
+	const struct op_source *src;
+	const struct replay_options *opt;
+	struct replay_stats *st;
+	struct op_strings strings;
+	struct mm_result results[MM_MAX_OP_BATCH];
+	u64 next_sample, until_timed, clock_cost, started, last_progress;
+};
+
+static u64 host_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+/* What two adjacent clock readings differ by, to be taken off each timed operation. */
+static u64 measure_clock(void)
+{
+	u64 best = UINT64_MAX;
+
+	for (int i = 0; i < 64; i++) {
+		u64 a = host_ns(), d = host_ns() - a;
+
+		if (d < best)
+			best = d;
+	}
+	return best;
+}
+
+/* Eight buckets to a power of two: within 9 % of the value. */
+static unsigned bucket_of(u64 ns)
+{
+	unsigned log, b;
+
+	if (ns < 16)
+		return (unsigned)ns;
+	log = 63u - (unsigned)__builtin_clzll(ns);
+	b = 16 + (log - 4) * 8 + (unsigned)((ns >> (log - 3)) & 7);
+	return b < REPLAY_BUCKETS ? b : REPLAY_BUCKETS - 1;
+}
+
+static double bucket_middle(unsigned b)
+{
+	unsigned log = 4 + (b - 16) / 8;
+
+	if (b < 16)
+		return b;
+	return (double)(8 + (b - 16) % 8) * (double)(1ull << (log - 3)) * 1.0625;
+}
+
+double replay_percentile(const struct replay_op_stat *s, double percent)
+{
+	double want = (double)s->timed * percent / 100.0;
+	u64 seen = 0;
+
+	for (unsigned b = 0; b < REPLAY_BUCKETS; b++) {
+		seen += s->histogram[b];
+		if (seen && (double)seen >= want)
+			return bucket_middle(b);
+	}
+	return 0;
+}
+
+static const char *access_name(unsigned res)
+{
+	static const char *const names[NR_RES] = {
+		[RES_UNKNOWN] = "skipped", [RES_NONE] = "none", [RES_MINOR] = "minor",
+		[RES_MAJOR] = "major", [RES_SIGSEGV] = "SIGSEGV", [RES_SIGBUS] = "SIGBUS",
+	};
+
+	return res < NR_RES && names[res] ? names[res] : "?";
+}
+
+static void print_value(char *buf, size_t n, s64 v)
+{
+	if (v < 0 && v > -4096) {
+		const char *name = strerrorname_np((int)-v);
+
+		snprintf(buf, n, "-%s", name ? name : "E?");
+	} else if (v > 0xfffff) {
+		snprintf(buf, n, "0x%" PRIx64, (u64)v);
+	} else {
+		snprintf(buf, n, "%" PRId64, v);
+	}
+}
+
+static void print_result(char *buf, size_t n, const struct mm_result *r)
+{
+	if (r->res != RES_EXT)
+		snprintf(buf, n, "%s", access_name(r->res));
+	else if (r->has_second)
+		snprintf(buf, n, "%" PRId64 ":%" PRId64, r->value, r->second);
+	else
+		print_value(buf, n, r->value);
+}
+
+/* Prints what was recorded for @op; returns false if nothing was. */
+static bool print_expected(const struct loop *l, const struct mm_op *op, char *buf, size_t n)
+{
+	const struct mm_op_ext *ext = mm_op_ext(op);
+	enum mm_op_res res = mm_op_res(op);
+
+	switch (res) {
+	case RES_UNKNOWN:
+		return false;
+	case RES_ZERO:
+		print_value(buf, n, 0);
+		return true;
+	case RES_ADDR:
+		print_value(buf, n, (s64)op->addr);
+		return true;
+	case RES_EXT:
+		if (!ext)
+			return false;
+		if (ext->has & MM_EXT_RESULT_STR)
+			snprintf(buf, n, "%s", l->strings.get ?
+				 l->strings.get(l->strings.self, ext->result) : "");
+		else
+			print_value(buf, n, (s64)ext->result);
+		return true;
+	default:
+		snprintf(buf, n, "%s", access_name(res));
+		return true;
+	}
+}
+
+static void compare(struct loop *l, const struct mm_op *ops, size_t n)
+{
+	struct replay_mismatch mm;
+
+	for (size_t i = 0; i < n; i++) {
+		if (ops[i].code == OP_EXT || !print_expected(l, &ops[i], mm.expected, sizeof(mm.expected)))
+			continue;
+		print_result(mm.got, sizeof(mm.got), &l->results[i]);
+		if (!strcmp(mm.expected, mm.got))
+			continue;
+		mm.line = l->src->line(l->src->self, i);
+		if (l->st->mismatches < MM_MAX_MISMATCHES)
+			l->st->first[l->st->mismatches] = mm;
+		l->st->mismatches++;
+	}
+}
+
+/* ---- samples ---- */
+
+static void sample_header(FILE *f)
+{
+	fprintf(f, "ts");
+	for (unsigned i = 0; i < NR_VMSTAT; i++)
+		fprintf(f, ",%s", vmstat_name(i));
+	fprintf(f, ",rss_anon,rss_file,rss_shmem,pgtable_bytes,heap_used,heap_size\n");
+}
+
+static void sample(struct loop *l, u64 ts)
+{
+	struct vmstat_snapshot s;
+	struct machine_totals t;
+	FILE *f = l->opt->samples;
+
+	machine_vmstat(l->m, &s);
+	machine_totals(l->m, &t);
+	fprintf(f, "%" PRIu64, ts);
+	for (unsigned i = 0; i < NR_VMSTAT; i++)
+		fprintf(f, ",%" PRId64, s.v[i]);
+	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+		t.rss_anon, t.rss_file, t.rss_shmem, t.pgtable_bytes, t.heap_used, t.heap_size);
+}
+
+/* ---- batches ---- */
+
+/* Records of @ops[i] with its extension. */
+static size_t width(const struct mm_op *op)
+{
+	return op->flags & MM_OP_HAS_EXT ? 2 : 1;
+}
+
+static void apply_timed(struct loop *l, const struct mm_op *op, struct mm_result *res)
+{
+	struct replay_op_stat *s = &l->st->ops[op->code];
+	u64 start = host_ns(), ns;
+
+	machine_apply(l->m, op, width(op), &l->strings, res);
+	ns = host_ns() - start;
+	ns -= ns < l->clock_cost ? ns : l->clock_cost;
+	s->timed++;
+	s->histogram[bucket_of(ns)]++;
+}
+
+/* Applies a stretch without samples in it; one operation in REPLAY_TIMED_EVERY on its own. */
+static void apply_stretch(struct loop *l, const struct mm_op *ops, size_t n, struct mm_result *res)
+{
+	for (size_t i = 0; i < n;) {
+		size_t plain = n - i;
+
+		if (l->opt->time_ops && plain > l->until_timed) {
+			plain = l->until_timed;
+			if (ops[i + plain].code == OP_EXT)
+				plain++;
+		}
+		if (plain) {
+			machine_apply(l->m, ops + i, plain, &l->strings, res ? res + i : NULL);
+			l->until_timed -= plain < l->until_timed ? plain : l->until_timed;
+			i += plain;
+		}
+		if (l->opt->time_ops && !l->until_timed && i < n) {
+			apply_timed(l, &ops[i], res ? res + i : NULL);
+			i += width(&ops[i]);
+			l->until_timed = REPLAY_TIMED_EVERY - 1;
+		}
+	}
+}
+
+static void count_ops(struct loop *l, const struct mm_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		l->st->ops[ops[i].code & (NR_OP_CODES - 1)].count++;
+}
+
+static void apply_sampled(struct loop *l, const struct mm_op *ops, size_t n, struct mm_result *res)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (ops[i].code == OP_EXT || ops[i].ts < l->next_sample)
+			continue;
+		apply_stretch(l, ops + from, i - from, res ? res + from : NULL);
+		from = i;
+		sample(l, l->next_sample);
+		l->next_sample += (1 + (ops[i].ts - l->next_sample) / l->opt->sample_ns) * l->opt->sample_ns;
+	}
+	apply_stretch(l, ops + from, n - from, res ? res + from : NULL);
+}
+
+static void progress(struct loop *l, bool last)
+{
+	u64 now = host_ns(), every = isatty(2) ? 200000000u : 5000000000u;
+	double done = l->src->progress ? l->src->progress(l->src->self) : -1;
+	double seconds = (double)(now - l->started) / 1e9;
+
+	if (l->opt->quiet || (!last && now - l->last_progress < every) || (last && !l->last_progress))
+		return;
+	l->last_progress = now;
+	fprintf(stderr, "%sreplay: %.1f M events, %.1f M/s", isatty(2) ? "\r" : "",
+		(double)l->st->events / 1e6, (double)l->st->events / seconds / 1e6);
+	if (done > 0 && !last)
+		fprintf(stderr, ", %.0f %%, %.0f s left", done * 100, seconds / done - seconds);
+	fprintf(stderr, "%s", isatty(2) && !last ? "   " : "\n");
+}
+
+static void batch(struct loop *l, const struct mm_op *ops, size_t n)
+{
+	struct mm_result *res = l->opt->check ? l->results : NULL;
+
+	if (!l->st->events && n)
+		l->st->first_ts = ops[0].ts;
+	count_ops(l, ops, n);
+	l->st->events += n;
+	if (l->opt->sample_ns && l->opt->samples)
+		apply_sampled(l, ops, n, res);
+	else
+		apply_stretch(l, ops, n, res);
+	if (res)
+		compare(l, ops, n);
+	for (size_t i = n; i-- > 0;)
+		if (ops[i].code != OP_EXT) {
+			l->st->last_ts = ops[i].ts;
+			break;
+		}
+}
+
+int replay_loop(struct machine *m, const struct op_source *src, const struct replay_options *opt,
+		struct replay_stats *st)
+{
+	static const struct op_strings none;
+	struct loop l = {.m = m, .src = src, .opt = opt, .st = st, .until_timed = REPLAY_TIMED_EVERY};
+	const struct mm_op *ops;
+	ssize_t n;
+
+	memset(st, 0, sizeof(*st));
+	l.strings = src->strings ? src->strings(src->self) : none;
+	l.clock_cost = measure_clock();
+	if (opt->samples)
+		sample_header(opt->samples);
+	l.next_sample = 0;
+	l.started = host_ns();
+	while ((n = src->next(src->self, &ops)) > 0) {
+		batch(&l, ops, (size_t)n);
+		progress(&l, false);
+	}
+	st->seconds = (double)(host_ns() - l.started) / 1e9;
+	progress(&l, true);
+	if (opt->samples && opt->sample_ns)
+		sample(&l, st->last_ts);
+	/* Extensions and bookkeeping are records, not events. */
+	st->events -= st->ops[OP_EXT].count + st->ops[OP_TASK].count;
+	for (unsigned c = 0; c < NR_OP_CODES; c++)
+		st->skipped += machine_skipped(m, c);
+	if (n < 0)
+		snprintf(st->error, sizeof(st->error), "%s", src->error(src->self));
+	if (opt->samples && ferror(opt->samples))
+		return -ENOSPC;
+	return n < 0 ? -EIO : 0;
+}

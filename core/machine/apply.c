@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The switch over operation codes: the table of contents of the whole program.
+ *
+ * Each operation first moves the virtual clock to its time stamp (daemons due before run), then
+ * calls one function of a lower floor and translates its answer to the terms of interfaces.md s3.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/hw/clock.h"
+#include "core/machine/lists.h"
+#include "core/machine/machine_types.h"
+#include "core/machine/relocate.h"
+#include "core/phys/page_alloc.h"
+#include "core/vm/vm.h"
+
+struct step {
+	struct machine *m;
+	const struct mm_op *op;
+	const struct mm_op_ext *ext;
+	const struct op_strings *strings;
+	struct mm_result *res;
+	struct reloc_ctx rc;
+};
+
+static void answer(struct step *s, s64 value)
+{
+	s->res->value = value;
+	s->res->res = RES_EXT;
+	if (value < 0)
+		s->m->errors[s->op->code]++;
+}
+
+static void skip(struct step *s)
+{
+	s->m->skipped[s->op->code]++;
+	s->res->res = RES_UNKNOWN;
+}
+
+static const char *string(const struct step *s, u64 id)
+{
+	return s->strings ? s->strings->get(s->strings->self, id) : "";
+}
+
+static u64 x0(const struct step *s)
+{
+	return s->ext && s->ext->has & MM_EXT_X0 ? s->ext->x0 : 0;
+}
+
+static u64 x1(const struct step *s)
+{
+	return s->ext && s->ext->has & MM_EXT_X1 ? s->ext->x1 : 0;
+}
+
+/* The address that the recorded system answered, 0 if unknown or an error. */
+static u64 recorded_address(const struct step *s)
+{
+	s64 r;
+
+	switch (mm_op_res(s->op)) {
+	case RES_ADDR:
+		return s->op->addr;
+	case RES_EXT:
+		r = s->ext ? (s64)s->ext->result : 0;
+		return r > 0 ? (u64)r : 0;
+	default:
+		return 0;
+	}
+}
+
+/* ---- tasks ---- */
+
+static void op_task(struct step *s)
+{
+	struct machine_proc *p = machine_proc(s->m, s->op->task);
+
+	if (!p || vm_define_task(&s->m->vm, s->op->task, (u32)s->op->addr, (u32)s->op->len)) {
+		skip(s);
+		return;
+	}
+	p->pid = (u32)s->op->addr;
+	p->tid = (u32)s->op->len;
+	p->leader = s->op->task;
+	p->defined = true;
+}
+
+/* A thread belongs to the process whose leader has its pid. */
+static void adopt(struct machine *m, u32 task, u32 leader)
+{
+	struct machine_proc *p = machine_proc(m, task);
+
+	if (p)
+		p->leader = leader;
+}
+
+static void drop_proc_state(struct machine_proc *p)
+{
+	heap_model_destroy(p->heap);
+	place_destroy(p->place);
+	p->heap = NULL;
+	p->place = NULL;
+	p->maps_recorded = false;
+}
+
+static void op_spawn(struct step *s)
+{
+	u64 brk = s->op->flags & MM_OP_HAS_ADDR ? s->op->addr : 0;
+	u64 stack = s->op->flags & MM_OP_HAS_LEN ? s->op->len : 0;
+	struct machine *m = s->m;
+
+	drop_proc_state(&m->procs[s->op->task]);
+	m->procs[s->op->task].leader = s->op->task;
+	s->rc.leader = &m->procs[s->op->task];
+	answer(s, reloc_spawn(&s->rc, brk, stack));
+}
+
+static void op_fork(struct step *s)
+{
+	struct machine *m = s->m;
+	struct machine_proc *child = machine_proc(m, (u32)s->op->arg), *parent;
+	struct task *t = child ? vm_task(&m->vm, (u32)s->op->arg) : NULL;
+	int r;
+
+	if (!t) {
+		skip(s);
+		return;
+	}
+	parent = &m->procs[m->procs[s->op->task].leader];
+	drop_proc_state(child);
+	child->leader = (u32)s->op->arg;
+	r = vm_fork(&m->vm, s->rc.task, t);
+	if (!r) {
+		child->place = parent->place ? place_clone(parent->place) : NULL;
+		child->heap = parent->heap ? heap_model_fork(parent->heap, s->op->task, (u32)s->op->arg) : NULL;
+		child->maps_recorded = parent->maps_recorded;
+	}
+	answer(s, r);
+}
+
+static void op_exec(struct step *s)
+{
+	drop_proc_state(s->rc.leader);
+	s->m->procs[s->op->task].leader = s->op->task;
+	answer(s, vm_exec(&s->m->vm, s->rc.task));
+}
+
+static void op_exit(struct step *s)
+{
+	vm_exit(&s->m->vm, s->rc.task);
+	if (s->m->procs[s->op->task].leader == s->op->task)
+		drop_proc_state(s->rc.leader);
+	answer(s, 0);
+}
+
+static void op_thread(struct step *s)
+{
+	struct machine *m = s->m;
+	u32 thread;
+
+	if (vm_thread(&m->vm, s->rc.task, (u32)s->op->arg, &thread)) {
+		skip(s);
+		return;
+	}
+	adopt(m, thread, m->procs[s->op->task].leader);
+	answer(s, 0);
+}
+
+static bool apply_task(struct step *s)
+{
+	switch (s->op->code) {
+	case OP_SPAWN:
+		op_spawn(s);
+		return true;
+	case OP_FORK:
+		op_fork(s);
+		return true;
+	case OP_EXEC:
+		op_exec(s);
+		return true;
+	case OP_EXIT:
+		op_exit(s);
+		return true;
+	case OP_THREAD:
+		op_thread(s);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- mappings ---- */
+
+static void op_mmap(struct step *s)
+{
+	struct reloc_mmap a = {
+		.addr = s->op->addr, .len = s->op->len, .off = s->op->arg,
+		.place = recorded_address(s), .prot = s->op->flags & 7, .flags = (u32)x0(s),
+		.file = x1(s),
+	};
+
+	s->rc.leader->maps_recorded = true;
+	answer(s, reloc_mmap(&s->rc, &a));
+}
+
+static void op_madvise(struct step *s)
+{
+	u64 addr = s->op->addr, len = s->op->len;
+
+	reloc_range(&s->rc, &addr, &len);
+	answer(s, sys_madvise(&s->m->vm, s->rc.task, addr, len, s->op->flags & MM_OP_LOW));
+}
+
+static void op_mlock(struct step *s, bool lock)
+{
+	u64 addr = s->op->addr, len = s->op->len;
+
+	reloc_range(&s->rc, &addr, &len);
+	answer(s, lock ? sys_mlock(&s->m->vm, s->rc.task, addr, len, (u32)s->op->arg)
+		       : sys_munlock(&s->m->vm, s->rc.task, addr, len));
+}
+
+static void apply_mapping(struct step *s)
+{
+	const struct mm_op *op = s->op;
+
+	switch (op->code) {
+	case OP_MMAP:
+		op_mmap(s);
+		break;
+	case OP_MUNMAP:
+		answer(s, reloc_munmap(&s->rc, op->addr, op->len));
+		break;
+	case OP_MREMAP:
+		answer(s, reloc_mremap(&s->rc, op->addr, op->len, op->arg, (u32)x0(s), x1(s),
+				       recorded_address(s)));
+		break;
+	case OP_MPROTECT:
+		answer(s, reloc_mprotect(&s->rc, op->addr, op->len, op->flags & 7));
+		break;
+	case OP_BRK:
+		s->rc.leader->maps_recorded = true;
+		answer(s, reloc_brk(&s->rc, op->addr));
+		break;
+	case OP_MADVISE:
+		op_madvise(s);
+		break;
+	case OP_MLOCK:
+	case OP_MUNLOCK:
+		op_mlock(s, op->code == OP_MLOCK);
+		break;
+	case OP_MLOCKALL:
+		answer(s, sys_mlockall(&s->m->vm, s->rc.task, (u32)op->arg));
+		break;
+	default:
+		answer(s, sys_munlockall(&s->m->vm, s->rc.task));
+	}
+}
+
+/* ---- accesses ---- */
+
+static void op_fill(struct step *s)
+{
+	u64 addr = reloc_addr(s->rc.leader, s->op->addr);
+	u64 step = s->ext && s->ext->has & MM_EXT_X0 ? s->ext->x0 : 0;
+
+	answer(s, mm_fill(&s->m->vm, s->rc.task, addr, s->op->len, s->op->arg, step));
+}
+
+/* Ranges, tags and instruction fetches; the one-page fault is handled by machine_apply() itself. */
+static void apply_access(struct step *s)
+{
+	const struct mm_op *op = s->op;
+	u64 len = op->flags & MM_OP_HAS_LEN ? op->len : 1;
+	u64 addr = reloc_addr(s->rc.leader, op->addr);
+	struct vm *vm = &s->m->vm;
+
+	switch (op->code) {
+	case OP_READ:
+		s->res->res = (u8)mm_access_range(vm, s->rc.task, addr, len, MM_ACCESS_READ);
+		break;
+	case OP_WRITE:
+		s->res->res = (u8)(op->flags & MM_OP_HAS_ARG ?
+			mm_write_tag(vm, s->rc.task, addr, len, op->arg) :
+			mm_access_range(vm, s->rc.task, addr, len, MM_ACCESS_WRITE));
+		break;
+	default:
+		s->res->res = (u8)mm_access_range(vm, s->rc.task, addr, 1, MM_ACCESS_EXEC);
+	}
+}
+
+/* ---- control ---- */
+
+static void op_mark(struct step *s)
+{
+	struct machine *m = s->m;
+	struct machine_mark *grown = realloc(m->marks, (m->nr_marks + 1) * sizeof(*grown));
+
+	if (!grown) {
+		skip(s);
+		return;
+	}
+	m->marks = grown;
+	m->marks[m->nr_marks].name = strdup(string(s, x0(s)));
+	m->marks[m->nr_marks].event = m->applied;
+	machine_vmstat(m, &m->marks[m->nr_marks].stat);
+	m->nr_marks++;
+	answer(s, 0);
+}
+
+static void op_check(struct step *s)
+{
+	char why[sizeof(s->m->check_failure)];
+	int r = machine_check(s->m, why, sizeof(why));
+
+	if (r && !s->m->check_failure[0])
+		memcpy(s->m->check_failure, why, sizeof(why));
+	answer(s, r);
+}
+
+/* Pageblocks are counted from the first frame of RAM. */
+static int op_pageblock(struct step *s)
+{
+	struct phys *phys = &s->m->phys;
+	u64 pfn = phys->min_low_pfn + (s->op->addr << phys->pageblock_order);
+	int mt = migratetype_by_name(phys, string(s, x0(s)));
+
+	if (mt < 0 || pfn - phys->base_pfn >= phys->nr_frames)
+		return -EINVAL;
+	set_pageblock_migratetype(phys, pfn_to_page(phys, (pfn_t)pfn), (enum migratetype)mt);
+	return 0;
+}
+
+static void apply_control(struct step *s)
+{
+	switch (s->op->code) {
+	case OP_LOST:
+		break;
+	case OP_MARK:
+		op_mark(s);
+		break;
+	case OP_CHECK:
+		op_check(s);
+		break;
+	case OP_SYSCTL:
+		answer(s, machine_sysctl(s->m, string(s, x0(s)), string(s, x1(s))));
+		break;
+	case OP_LISTS:
+		answer(s, machine_take_lists(s->m, string(s, x0(s)), string(s, x1(s)), s->op->addr));
+		break;
+	case OP_PAGEBLOCK:
+		answer(s, op_pageblock(s));
+		break;
+	case OP_TICK:
+		machine_advance(s->m, s->m->hw.now + s->op->len * CLOCK_JIFFY);
+		answer(s, 0);
+		break;
+	case OP_DRAIN:
+		vm_lru_drain_all(&s->m->vm);
+		drain_all_pages(&s->m->phys);
+		answer(s, 0);
+		break;
+	default:
+		skip(s);
+	}
+}
+
+/* ---- dispatch ---- */
+
+/* Everything but the one-page fault. Tasks must be defined; index 0 is the kernel. */
+static void apply_one(struct step *s)
+{
+	struct machine *m = s->m;
+	const struct mm_op *op = s->op;
+	enum mm_op_group group = op_group(op->code);
+
+	if (op->code == OP_TASK) {
+		op_task(s);
+		return;
+	}
+	if (group == OPG_CONTROL) {
+		apply_control(s);
+		return;
+	}
+	if (group == OPG_KERNEL) {
+		if (!apply_kernel_op(m->kernel_ops, op, s->ext, s->strings, s->res))
+			skip(s);
+		return;
+	}
+	if (op->code == OP_FILE) {
+		answer(s, vm_file(&m->vm, op->arg, op->len, string(s, x1(s)), string(s, x0(s))));
+		return;
+	}
+	s->rc.m = m;
+	s->rc.task = op->task && op->task < m->nr_procs ? vm_task(&m->vm, op->task) : NULL;
+	if (!s->rc.task) {
+		skip(s);
+		return;
+	}
+	s->rc.leader = &m->procs[m->procs[op->task].leader];
+	if (apply_task(s))
+		return;
+	if (group == OPG_MAPPING)
+		apply_mapping(s);
+	else if (group == OPG_ACCESS)
+		apply_access(s);
+	else if (op->code == OP_FILL)
+		op_fill(s);
+	else if (group != OPG_HEAP || !apply_heap(&s->rc, op, s->ext))
+		skip(s);
+}
+
+/* malloc and free: past everything that only rarer operations need. */
+MM_INLINE bool apply_heap_fast(struct machine *m, const struct mm_op *op)
+{
+	struct reloc_ctx c = {.m = m};
+
+	if (MM_UNLIKELY(op->task >= m->nr_procs))
+		return false;
+	c.leader = &m->procs[m->procs[op->task].leader];
+	c.task = vm_task(&m->vm, op->task);
+	return MM_LIKELY(c.task && c.leader->heap) && apply_heap(&c, op, mm_op_ext(op));
+}
+
+/* A recorded fault: one access of one page. False: let apply_one() find out what is wrong. */
+MM_INLINE bool apply_fault(struct machine *m, const struct mm_op *op, struct mm_result *res)
+{
+	struct task *t;
+
+	if (MM_UNLIKELY(op->task >= m->nr_procs))
+		return false;
+	t = vm_task(&m->vm, op->task);
+	if (MM_UNLIKELY(!t))
+		return false;
+	res->res = (u8)mm_access(&m->vm, t,
+				 reloc_addr(&m->procs[m->procs[op->task].leader], op->addr),
+				 op->flags & MM_OP_LOW);
+	return true;
+}
+
+void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
+		   const struct op_strings *strings, struct mm_result *results)
+{
+	struct mm_result scratch = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct mm_op *op = &ops[i];
+		struct mm_result *res = results ? &results[i] : &scratch;
+
+		if (op->code == OP_EXT)
+			continue;
+		m->hw.cpu = op->cpu < m->hw.ncpu ? op->cpu : op->cpu % m->hw.ncpu;
+		if (op->ts > m->hw.now)
+			machine_advance(m, op->ts);
+		m->applied++;
+		if (op->code == OP_FAULT && MM_LIKELY(apply_fault(m, op, res)))
+			continue;
+		if (op->code >= OP_MALLOC && op->code <= OP_FREE && MM_LIKELY(apply_heap_fast(m, op))) {
+			res->res = RES_UNKNOWN;
+			continue;
+		}
+		memset(res, 0, sizeof(*res));
+		apply_one(&(struct step){.m = m, .op = op, .ext = mm_op_ext(op),
+					 .strings = strings, .res = res});
+	}
+}

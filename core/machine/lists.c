@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/machine/lists.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/machine/machine_types.h"
+#include "core/phys/page_alloc.h"
+
+/* One snapshot while it is written. */
+struct out {
+	struct machine *m;
+	FILE *f;
+	const char *name, *kind;
+	u64 first_frame; /* of RAM: what printed numbers count from */
+	bool item;       /* the list has one already */
+};
+
+static void put_string(FILE *f, const char *s)
+{
+	fputc('"', f);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fprintf(f, "\\%c", *s);
+		else if ((unsigned char)*s < 32)
+			fprintf(f, "\\u%04x", (unsigned char)*s);
+		else
+			fputc(*s, f);
+	}
+	fputc('"', f);
+}
+
+/* Opens {"name":..., "kind":..., "zone":..., "list":..., "items":[ */
+static void begin(struct out *o, const struct zone *z, const char *list)
+{
+	fprintf(o->f, "{\"name\":");
+	put_string(o->f, o->name);
+	fprintf(o->f, ",\"kind\":\"%s\",\"node\":%u,\"zone\":\"%s\",\"list\":\"%s\",\"items\":[", o->kind,
+		z->node, z->name, list);
+	o->item = false;
+}
+
+static void end(struct out *o)
+{
+	fprintf(o->f, "]}\n");
+}
+
+static void comma(struct out *o)
+{
+	if (o->item)
+		fputc(',', o->f);
+	o->item = true;
+}
+
+static void put_frame(void *arg, u32 frame)
+{
+	struct out *o = arg;
+
+	comma(o);
+	fprintf(o->f, "%" PRIu64, o->m->phys.base_pfn + frame - o->first_frame);
+}
+
+/* "movable", "reserve": migratetype_name() in lower case. */
+static const char *type_name(struct out *o, unsigned mt, char *buf, size_t n)
+{
+	size_t i;
+
+	snprintf(buf, n, "%s", migratetype_name(&o->m->phys, (enum migratetype)mt));
+	for (i = 0; buf[i]; i++)
+		buf[i] = (char)tolower((unsigned char)buf[i]);
+	return buf;
+}
+
+static void zone_buddy(struct out *o, const struct zone *z)
+{
+	char list[64], type[32];
+
+	for (unsigned order = 0; order < o->m->phys.max_order; order++)
+		for (unsigned i = 0; i < o->m->phys.nr_mt; i++) {
+			unsigned mt = o->m->phys.mt_order[i];
+
+			snprintf(list, sizeof(list), "order %u %s", order,
+				 type_name(o, mt, type, sizeof(type)));
+			begin(o, z, list);
+			for_each_free_block(z, order, (enum migratetype)mt, put_frame, o);
+			end(o);
+		}
+}
+
+static void zone_pcp(struct out *o, const struct zone *z)
+{
+	char list[64], type[32];
+
+	for (unsigned cpu = 0; cpu < o->m->hw.ncpu; cpu++)
+		for (unsigned mt = 0; mt < MIGRATE_PCPTYPES; mt++) {
+			type_name(o, mt, type, sizeof(type));
+			if (o->m->hw.ncpu > 1)
+				snprintf(list, sizeof(list), "cpu %u %s", cpu, type);
+			else
+				snprintf(list, sizeof(list), "%s", type);
+			begin(o, z, list);
+			for (u32 i = 0; i < pcp_list_length(z, cpu, (enum migratetype)mt); i++)
+				put_frame(o, pcp_list_frame(z, cpu, (enum migratetype)mt, i));
+			end(o);
+		}
+}
+
+static void zone_blocks(struct out *o, const struct zone *z)
+{
+	u64 block = 1ull << o->m->phys.pageblock_order;
+	u64 pfn = ALIGN_DOWN(z->zone_start_pfn, block);
+	char type[32];
+
+	begin(o, z, "pageblocks");
+	for (; pfn < zone_end_pfn(z); pfn += block) {
+		const struct page *p = pfn_to_page(&o->m->phys, (pfn_t)pfn);
+
+		comma(o);
+		fprintf(o->f, "\"%s\"", type_name(o, get_pageblock_migratetype(&o->m->phys, p), type,
+						  sizeof(type)));
+	}
+	end(o);
+}
+
+static void put_lru(struct out *o, const struct zone *z, const struct page_list *l, const char *list)
+{
+	begin(o, z, list);
+	for (struct page *p = plist_first(o->m->phys.memmap, l); p; p = plist_next(o->m->phys.memmap, p))
+		put_frame(o, page_frame(&o->m->phys, p));
+	end(o);
+}
+
+static void zone_lru(struct out *o, const struct zone *z)
+{
+	static const char *const names[NR_LRU_LISTS] = {"inactive_anon", "active_anon", "inactive_file",
+							"active_file", "unevictable"};
+
+	for (unsigned l = 0; l < NR_LRU_LISTS; l++)
+		put_lru(o, z, &z->lruvec.lists[l], names[l]);
+}
+
+static bool keep(struct machine *m, char *text)
+{
+	char **grown = realloc(m->lists, (m->nr_lists + 1) * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	m->lists = grown;
+	m->lists[m->nr_lists++] = text;
+	return true;
+}
+
+/* One JSON object a line in @text becomes one entry of the machine's snapshots each. */
+static int keep_lines(struct machine *m, char *text)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *copy = strdup(line);
+
+		if (!copy || !keep(m, copy)) {
+			free(copy);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+typedef void (*zone_fn)(struct out *, const struct zone *);
+
+static zone_fn zone_kind(const char *kind)
+{
+	static const struct {
+		const char *kind;
+		zone_fn fn;
+	} kinds[] = {{"buddy", zone_buddy}, {"pcp", zone_pcp}, {"blocks", zone_blocks}, {"lru", zone_lru}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].kind, kind))
+			return kinds[i].fn;
+	return NULL;
+}
+
+int machine_take_lists(struct machine *m, const char *name, const char *kind, u64 cache)
+{
+	struct out o = {.m = m, .name = name, .kind = kind, .first_frame = m->phys.min_low_pfn};
+	zone_fn fn = zone_kind(kind);
+	char *text = NULL;
+	size_t size = 0;
+	int r = 0;
+
+	o.f = open_memstream(&text, &size);
+	if (!o.f)
+		return -ENOMEM;
+	for (unsigned i = 0; fn && i < m->phys.nr_zones; i++)
+		fn(&o, &m->phys.zones[i]);
+	if (!fn)
+		r = apply_kernel_lists(m->kernel_ops, name, kind, cache, o.f);
+	if (fclose(o.f) && !r)
+		r = -ENOMEM;
+	if (!r)
+		r = keep_lines(m, text);
+	free(text);
+	return r;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The `lists` operation: snapshots of the allocators' lists, head to tail, as JSON texts in the form
+ * of interfaces.md s4. Frames are numbered from the first frame of RAM, as alloc_pages answers.
+ *
+ * Owns the texts; they go with the machine.
+ */
+#ifndef MEMRIG_LISTS_H
+#define MEMRIG_LISTS_H
+
+#include "core/base/types.h"
+
+struct machine;
+
+/*
+ * Takes a snapshot called @name of @kind ("buddy", "pcp", "blocks", "lru", "slab", "cache"; @cache
+ * for the last two). 0, -EINVAL (unknown kind or cache), -ENOMEM.
+ */
+int machine_take_lists(struct machine *m, const char *name, const char *kind, u64 cache);
+
+#endif

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * do_page_fault -> handle_mm_fault -> one handler by what the descriptor says (spec 07 s3):
+ *
+ *   none     anonymous: zero page (read) or new page (write)
+ *            file: read (with fault-around), copy (private write), or shared write
+ *   present  write to a read-only page: reuse or copy (do_wp_page); otherwise young and dirty
+ */
+#include "core/vm/fault.h"
+
+#include <errno.h>
+
+#include "core/phys/page_alloc.h"
+#include "core/vm/pgtable.h"
+#include "core/vm/rmap.h"
+#include "core/vm/vm.h"
+#include "core/vm/vma.h"
+
+static vaddr_t page_start(const struct vm *vm, vaddr_t addr)
+{
+	return addr & ~((1ull << vm->page_shift) - 1);
+}
+
+MM_INLINE pte_t mk_pte(const struct vm *vm, const struct page *p, const struct vm_area_struct *v)
+{
+	return pte_make((paddr_t)page_to_pfn(vm->phys, p) << vm->page_shift, v->vm_page_prot);
+}
+
+MM_INLINE pte_t maybe_mkwrite(pte_t p, const struct vm_area_struct *v)
+{
+	return v->vm_flags & VM_WRITE ? pte_mkwrite(p) : p;
+}
+
+MM_INLINE void set_fault_pte(struct vm_fault *vmf, pte_t p)
+{
+	set_pte(vmf->vm, vmf->slot, p);
+	charge(vmf->vm->hw, COST_PTE_OP);
+}
+
+/* A zeroed or yet unwritten page for the faulting VMA, with its anon_vma. NULL: no memory. */
+MM_INLINE struct page *new_anon_page(struct vm_fault *vmf)
+{
+	if (MM_UNLIKELY(anon_vma_prepare(vmf->vm, vmf->vma)))
+		return NULL;
+	charge(vmf->vm->hw, COST_PAGE_ALLOC);
+	return alloc_page(vmf->vm->phys, vmf->vm->hw->cpu, GFP_HIGHUSER_MOVABLE);
+}
+
+/* Puts a new anonymous page into the tables: rss, rmap, LRU, descriptor. */
+MM_INLINE void install_anon(struct vm_fault *vmf, struct page *p)
+{
+	struct vm *vm = vmf->vm;
+
+	SetPageUptodate(p);
+	vmf->mm->rss[MM_ANONPAGES]++;
+	page_add_new_anon_rmap(vm, p, vmf->vma, vmf->addr);
+	set_fault_pte(vmf, maybe_mkwrite(pte_mkdirty(mk_pte(vm, p, vmf->vma)), vmf->vma));
+}
+
+static vm_fault_t do_anonymous_page(struct vm_fault *vmf)
+{
+	struct vm *vm = vmf->vm;
+	struct page *p;
+
+	if (!vmf->write) {
+		set_fault_pte(vmf, pte_mkspecial(pte_make((paddr_t)vm->zero_pfn << vm->page_shift,
+							  vmf->vma->vm_page_prot)));
+		count_vm_event(vm->hw, vm->hw->cpu, EV_ZERO_PAGE_MAPS);
+		return 0;
+	}
+	p = new_anon_page(vmf);
+	if (MM_UNLIKELY(!p))
+		return VM_FAULT_OOM;
+	hw_clear_frame(vm->hw, page_to_pfn(vm->phys, p));
+	install_anon(vmf, p);
+	return 0;
+}
+
+/* ---- files ---- */
+
+static u64 file_index(const struct vm_fault *vmf)
+{
+	return vmf->vma->vm_pgoff + ((vmf->addr - vmf->vma->vm_start) >> vmf->vm->page_shift);
+}
+
+/* The page of the file, cached or read; SIGBUS beyond its end. */
+static vm_fault_t file_page(struct vm_fault *vmf, struct page **out)
+{
+	struct vm *vm = vmf->vm;
+	struct vm_file *f = vmf->vma->vm_file;
+	u64 page = 1ull << vm->page_shift, index = file_index(vmf);
+	bool major;
+
+	if (index >= ALIGN_UP(f->size, page) >> vm->page_shift)
+		return VM_FAULT_SIGBUS;
+	*out = filemap_fault_page(&vm->files, f, index, &major);
+	if (!*out)
+		return VM_FAULT_OOM;
+	if (!major)
+		return 0;
+	count_vm_event(vm->hw, vm->hw->cpu, EV_PGMAJFAULT);
+	return VM_FAULT_MAJOR;
+}
+
+static void install_file(struct vm_fault *vmf, u64 *slot, struct page *p, pte_t pte)
+{
+	struct vm *vm = vmf->vm;
+
+	get_page(p);
+	page_add_file_rmap(vm, p);
+	vmf->mm->rss[vmf->vma->vm_file->shmem ? MM_SHMEMPAGES : MM_FILEPAGES]++;
+	set_pte(vm, slot, pte);
+	charge(vm->hw, COST_PTE_OP);
+}
+
+/* Maps the cached neighbours of a read fault: an aligned window of addresses (spec 07 s5.1). */
+static void fault_around(struct vm_fault *vmf)
+{
+	struct vm *vm = vmf->vm;
+	struct vm_area_struct *v = vmf->vma;
+	u64 window = vm->fault_around_pages << vm->page_shift;
+	u64 table = 1ull << pt_level_shift(vm->geom, 2);
+	vaddr_t va = vmf->addr & ~(window - 1), end = va + window;
+
+	if (va < v->vm_start)
+		va = v->vm_start;
+	if (va < (vmf->addr & ~(table - 1)))
+		va = vmf->addr & ~(table - 1);
+	if (end > v->vm_end)
+		end = v->vm_end;
+	if (end > (vmf->addr & ~(table - 1)) + table)
+		end = (vmf->addr & ~(table - 1)) + table;
+	for (; va < end; va += 1ull << vm->page_shift) {
+		u64 *slot = vmf->slot - ((vmf->addr >> vm->page_shift) - (va >> vm->page_shift));
+		u64 index = v->vm_pgoff + ((va - v->vm_start) >> vm->page_shift);
+		struct page *p = *slot ? NULL : filemap_lookup(vm->phys, v->vm_file, index);
+
+		if (!p || PageLocked(p) || !PageUptodate(p) || PageReclaim(p) ||
+		    index >= ALIGN_UP(v->vm_file->size, 1ull << vm->page_shift) >> vm->page_shift)
+			continue;
+		install_file(vmf, slot, p, mk_pte(vm, p, v));
+		count_vm_event(vm->hw, vm->hw->cpu, EV_FAULT_AROUND_MAPPED);
+	}
+}
+
+static vm_fault_t do_read_fault(struct vm_fault *vmf)
+{
+	struct page *p;
+	vm_fault_t r;
+
+	if (vmf->vm->fault_around_pages > 1) {
+		fault_around(vmf);
+		if (*vmf->slot)
+			return 0;
+	}
+	r = file_page(vmf, &p);
+	if (r & VM_FAULT_ERROR)
+		return r;
+	install_file(vmf, vmf->slot, p, mk_pte(vmf->vm, p, vmf->vma));
+	return r;
+}
+
+static vm_fault_t do_cow_fault(struct vm_fault *vmf)
+{
+	struct vm *vm = vmf->vm;
+	struct page *source, *p = new_anon_page(vmf);
+	vm_fault_t r;
+
+	if (!p)
+		return VM_FAULT_OOM;
+	r = file_page(vmf, &source);
+	if (r & VM_FAULT_ERROR) {
+		lru_put_page(&vm->lru, p);
+		return r;
+	}
+	hw_copy_frame(vm->hw, page_to_pfn(vm->phys, p), page_to_pfn(vm->phys, source));
+	install_anon(vmf, p);
+	return r;
+}
+
+static vm_fault_t do_shared_fault(struct vm_fault *vmf)
+{
+	struct page *p;
+	vm_fault_t r = file_page(vmf, &p);
+
+	if (r & VM_FAULT_ERROR)
+		return r;
+	SetPageDirty(p);
+	install_file(vmf, vmf->slot, p, maybe_mkwrite(pte_mkdirty(mk_pte(vmf->vm, p, vmf->vma)), vmf->vma));
+	return r;
+}
+
+static vm_fault_t do_fault(struct vm_fault *vmf)
+{
+	if (!vmf->write)
+		return do_read_fault(vmf);
+	return vmf->vma->vm_flags & VM_SHARED ? do_shared_fault(vmf) : do_cow_fault(vmf);
+}
+
+/* ---- copy on write ---- */
+
+static vm_fault_t wp_reuse(struct vm_fault *vmf)
+{
+	set_fault_pte(vmf, maybe_mkwrite(pte_mkdirty(pte_mkyoung(vmf->pte)), vmf->vma));
+	count_vm_event(vmf->vm->hw, vmf->vm->hw->cpu, EV_COW_REUSES);
+	return VM_FAULT_WRITE;
+}
+
+/* The copy replaces @old (NULL: the zero page), which loses this mapping last (spec 07 s6 step 5). */
+static vm_fault_t wp_copy(struct vm_fault *vmf, struct page *old)
+{
+	struct vm *vm = vmf->vm;
+	struct page *p = new_anon_page(vmf);
+
+	if (!p)
+		return VM_FAULT_OOM;
+	if (!old) {
+		hw_clear_frame(vm->hw, page_to_pfn(vm->phys, p));
+	} else {
+		hw_copy_frame(vm->hw, page_to_pfn(vm->phys, p), page_to_pfn(vm->phys, old));
+		vmf->mm->rss[mm_counter_of(old)]--;
+	}
+	install_anon(vmf, p);
+	charge(vm->hw, COST_TLB_FLUSH);
+	count_vm_event(vm->hw, vm->hw->cpu, EV_COW_COPIES);
+	if (old) {
+		page_remove_rmap(vm, old);
+		lru_put_page(&vm->lru, old);
+	}
+	return VM_FAULT_WRITE;
+}
+
+/* Later kernels reuse only what nobody else refers to; 4.0 counts mappings (spec 07 s6 Modern). */
+static bool can_reuse(const struct vm *vm, struct page *p)
+{
+	if (!vm->modern)
+		return page_mapcount(p) <= 1;
+	if (page_mapcount(p) == 1 && page_count(p) > 1 && !PageLRU(p))
+		return page_count(p) == 2; /* the reference of a pagevec: Linux drains it and looks again */
+	return page_count(p) == 1;
+}
+
+static vm_fault_t do_wp_page(struct vm_fault *vmf)
+{
+	struct page *old = vm_normal_page(vmf->vm, vmf->pte);
+
+	if (!old)
+		return wp_copy(vmf, NULL);
+	if (PageAnon(old)) {
+		if (!can_reuse(vmf->vm, old))
+			return wp_copy(vmf, old);
+		page_move_anon_rmap(old, vmf->vma);
+		return wp_reuse(vmf);
+	}
+	if ((vmf->vma->vm_flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE)) {
+		SetPageDirty(old);
+		return wp_reuse(vmf);
+	}
+	return wp_copy(vmf, old);
+}
+
+/* ---- dispatch ---- */
+
+/* Access or dirty state was all that was missing: the work of software-managed AF and AP[2]. */
+static vm_fault_t update_young_dirty(struct vm_fault *vmf)
+{
+	struct hw *hw = vmf->vm->hw;
+	pte_t p = pte_mkyoung(vmf->pte);
+
+	if (!pte_young(vmf->pte))
+		count_vm_event(hw, hw->cpu, EV_YOUNG_FAULTS);
+	if (vmf->write) {
+		if (!pte_dirty(vmf->pte))
+			count_vm_event(hw, hw->cpu, EV_DIRTY_FAULTS);
+		p = pte_mkdirty(p);
+	}
+	set_fault_pte(vmf, p);
+	return 0;
+}
+
+static vm_fault_t handle_mm_fault(struct vm_fault *vmf)
+{
+	struct hw *hw = vmf->vm->hw;
+
+	count_vm_event(hw, hw->cpu, EV_PGFAULT);
+	if (!vmf->slot) {
+		vmf->slot = pte_alloc(vmf->vm, vmf->mm, vmf->addr);
+		if (!vmf->slot)
+			return VM_FAULT_OOM;
+	}
+	vmf->pte = (pte_t){*vmf->slot};
+	if (MM_LIKELY(pte_none(vmf->pte)))
+		return vmf->vma->vm_file ? do_fault(vmf) : do_anonymous_page(vmf);
+	if (vmf->write && !pte_write(vmf->pte))
+		return do_wp_page(vmf);
+	return update_young_dirty(vmf);
+}
+
+/* May @v be accessed so? A mapping that has any right is readable (spec 07 s2 step 5). */
+static bool access_allowed(const struct vm_area_struct *v, unsigned access)
+{
+	if (access == MM_ACCESS_WRITE)
+		return v->vm_flags & VM_WRITE;
+	if (access == MM_ACCESS_EXEC)
+		return v->vm_flags & VM_EXEC;
+	return v->vm_flags & VM_RWX;
+}
+
+int expand_stack(struct vm *vm, struct vm_area_struct *v, vaddr_t addr)
+{
+	vaddr_t start = page_start(vm, addr);
+	u64 page = 1ull << vm->page_shift, guard = vm->modern ? 256 * page : page;
+	u64 size = v->vm_end - start;
+
+	if (v->vm_prev && !(v->vm_prev->vm_flags & VM_GROWSDOWN) && (v->vm_prev->vm_flags & VM_RWX) &&
+	    start - v->vm_prev->vm_end < guard)
+		return -ENOMEM;
+	if (v->vm_prev && v->vm_prev->vm_end > start)
+		return -ENOMEM;
+	if (size > vm->config->stack_limit + (vm->modern ? 0 : page) || start < page)
+		return -ENOMEM;
+	if (v->vm_flags & VM_ACCOUNT)
+		vm->committed += (v->vm_start - start) >> vm->page_shift;
+	vma_set_bounds(vm, v, start, v->vm_end, v->vm_pgoff - ((v->vm_start - start) >> vm->page_shift));
+	return 0;
+}
+
+vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
+{
+	struct vm_fault vmf = {.vm = vm, .task = t, .mm = t->mm, .addr = page_start(vm, addr),
+			       .write = access == MM_ACCESS_WRITE};
+	vm_fault_t r;
+
+	charge(vm->hw, COST_FAULT);
+	if (MM_UNLIKELY(addr >= vm->task_size))
+		return VM_FAULT_BADMAP;
+	vmf.vma = find_vma(vm, t, addr);
+	if (MM_UNLIKELY(!vmf.vma))
+		return VM_FAULT_BADMAP;
+	if (MM_UNLIKELY(vmf.vma->vm_start > addr) &&
+	    (!(vmf.vma->vm_flags & VM_GROWSDOWN) || expand_stack(vm, vmf.vma, addr)))
+		return VM_FAULT_BADMAP;
+	if (MM_UNLIKELY(!access_allowed(vmf.vma, access)))
+		return VM_FAULT_BADACCESS;
+	r = handle_mm_fault(&vmf);
+	if (r & VM_FAULT_MAJOR)
+		t->majflt++;
+	else
+		t->minflt++;
+	return r;
+}
+
+/* ---- accesses ---- */
+
+static enum mm_op_res fault_answer(struct vm *vm, vm_fault_t r)
+{
+	if (MM_LIKELY(!(r & (VM_FAULT_ERROR | VM_FAULT_MAJOR))))
+		return RES_MINOR;
+	if (r & (VM_FAULT_BADMAP | VM_FAULT_BADACCESS | VM_FAULT_SIGSEGV)) {
+		count_vm_event(vm->hw, vm->hw->cpu, EV_SEGV);
+		return RES_SIGSEGV;
+	}
+	if (r & (VM_FAULT_SIGBUS | VM_FAULT_OOM)) { /* out of memory: killed, as there is no reclaim yet */
+		count_vm_event(vm->hw, vm->hw->cpu, EV_SIGBUS);
+		return RES_SIGBUS;
+	}
+	return RES_MAJOR;
+}
+
+MM_INLINE enum mm_op_res access_body(enum pt_geom g, struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
+{
+	struct pt_result r;
+
+	count_vm_event(vm->hw, vm->hw->cpu, EV_ACCESSES);
+	charge_n(vm->hw, COST_WALK_LEVEL, pt_geometries[g].levels);
+	r = pt_translate_body(g, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
+	if (MM_LIKELY(!r.fault))
+		return RES_NONE;
+	return fault_answer(vm, do_page_fault(vm, t, addr, access));
+}
+
+enum mm_op_res mm_access(struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
+{
+	if (MM_UNLIKELY(!t->mm))
+		return RES_SIGSEGV;
+	PT_SWITCH(vm->geom, access_body, vm, t, addr, access)
+}
+
+static enum mm_op_res worse(enum mm_op_res a, enum mm_op_res b)
+{
+	return a > b ? a : b;
+}
+
+/* Bounds of the pages that [addr, addr + len) touches; false if it wraps. */
+static bool page_bounds(const struct vm *vm, vaddr_t addr, u64 len, vaddr_t *first, vaddr_t *end)
+{
+	*first = page_start(vm, addr);
+	return !__builtin_add_overflow(addr, len ? len : 1, end);
+}
+
+enum mm_op_res mm_access_range(struct vm *vm, struct task *t, vaddr_t addr, u64 len, unsigned access)
+{
+	enum mm_op_res r, worst = RES_NONE;
+	vaddr_t va, end;
+
+	if (!page_bounds(vm, addr, len, &va, &end))
+		return RES_SIGSEGV;
+	for (; va < end; va += 1ull << vm->page_shift) {
+		r = mm_access(vm, t, va < addr ? addr : va, access);
+		worst = worse(worst, r);
+		if (r == RES_SIGSEGV || r == RES_SIGBUS)
+			return r;
+	}
+	return worst;
+}
+
+/* Frame mapped at @va for contents; 0 if none. */
+static bool frame_at(struct vm *vm, struct task *t, vaddr_t va, pfn_t *pfn)
+{
+	u64 *slot = t->mm ? pte_lookup(vm, t->mm, va) : NULL;
+
+	if (!slot || !pte_present((pte_t){*slot}))
+		return false;
+	*pfn = (pfn_t)(pte_pa((pte_t){*slot}) >> vm->page_shift);
+	return true;
+}
+
+enum mm_op_res mm_write_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag)
+{
+	enum mm_op_res r, worst = RES_NONE;
+	vaddr_t va, end;
+	pfn_t pfn;
+
+	if (!page_bounds(vm, addr, len, &va, &end))
+		return RES_SIGSEGV;
+	for (; va < end; va += 1ull << vm->page_shift) {
+		r = mm_access(vm, t, va < addr ? addr : va, MM_ACCESS_WRITE);
+		worst = worse(worst, r);
+		if (r == RES_SIGSEGV || r == RES_SIGBUS)
+			return r;
+		if (frame_at(vm, t, va, &pfn))
+			hw_set_frame_tag(vm->hw, pfn, tag);
+	}
+	return worst;
+}
+
+s64 mm_fill(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag, u64 step)
+{
+	vaddr_t va, end;
+	pfn_t pfn;
+
+	if (!t->mm || !page_bounds(vm, addr, len, &va, &end))
+		return -EFAULT;
+	for (; va < end; va += 1ull << vm->page_shift, tag += step) {
+		struct pt_result r = pt_translate(vm->geom, &vm->mem, t->mm->pgd, va, PT_ACCESS_WRITE, vm->hwad);
+		u64 *events = vm->hw->cpus[vm->hw->cpu].events;
+		u64 faults = events[EV_PGFAULT], major = events[EV_PGMAJFAULT];
+		u64 min = t->minflt, maj = t->majflt;
+		bool bad = r.fault && do_page_fault(vm, t, va, MM_ACCESS_WRITE) & VM_FAULT_ERROR;
+
+		/* contents are not accesses of the trace: faults leave no count of their own */
+		events[EV_PGFAULT] = faults;
+		events[EV_PGMAJFAULT] = major;
+		t->minflt = min;
+		t->majflt = maj;
+		if (bad || !frame_at(vm, t, va, &pfn))
+			return -EFAULT;
+		hw_set_frame_tag(vm->hw, pfn, tag);
+	}
+	return 0;
+}
+
+bool mm_read_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 *tag)
+{
+	pfn_t pfn;
+
+	if (!frame_at(vm, t, addr, &pfn))
+		return false;
+	*tag = hw_frame_tag(vm->hw, pfn);
+	return true;
+}
+
+/* ---- populate ---- */
+
+static int populate_vma(struct vm *vm, struct task *t, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
+{
+	bool write = (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+	unsigned access = write ? MM_ACCESS_WRITE : MM_ACCESS_READ;
+
+	if (v->vm_flags & (VM_IO | VM_PFNMAP))
+		return 0;
+	for (vaddr_t va = start; va < end; va += 1ull << vm->page_shift) {
+		u64 *slot = pte_lookup(vm, t->mm, va);
+		struct vm_fault vmf = {.vm = vm, .task = t, .mm = t->mm, .vma = v, .addr = va, .slot = slot,
+				       .write = access == MM_ACCESS_WRITE};
+		vm_fault_t r;
+
+		if (slot && pte_present((pte_t){*slot}) && (!write || pte_write((pte_t){*slot})))
+			continue;
+		if (!(v->vm_flags & VM_RWX))
+			return -ENOMEM;
+		r = handle_mm_fault(&vmf);
+		if (r & VM_FAULT_OOM)
+			return -EAGAIN;
+		if (r & VM_FAULT_ERROR)
+			return -ENOMEM;
+		if (r & VM_FAULT_MAJOR)
+			t->majflt++;
+		else
+			t->minflt++;
+	}
+	if (v->vm_flags & VM_LOCKED)
+		mlock_range(vm, t->mm, start, end);
+	return 0;
+}
+
+int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end)
+{
+	struct vm_area_struct *v = find_vma_slow(vm, t->mm, start);
+
+	for (; v && v->vm_start < end; v = v->vm_next) {
+		int r = populate_vma(vm, t, v, v->vm_start > start ? v->vm_start : start,
+				     v->vm_end < end ? v->vm_end : end);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- unmapping pages ---- */
+
+int zap_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+{
+	struct mm_struct *mm = arg;
+
+	(void)va;
+	for (unsigned i = 0; i < n; i++) {
+		pte_t p = {slots[i]};
+		struct page *page;
+
+		if (!p.v)
+			continue;
+		slots[i] = 0;
+		page = vm_normal_page(vm, p);
+		if (!page)
+			continue;
+		if (!PageAnon(page) && pte_dirty(p))
+			SetPageDirty(page);
+		mm->rss[mm_counter_of(page)]--;
+		page_remove_rmap(vm, page);
+		lru_put_page(&vm->lru, page);
+	}
+	charge_n(vm->hw, COST_PTE_OP, n);
+	return 0;
+}
+
+void zap_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end)
+{
+	pte_range(vm, mm, start, end, zap_leaf, mm);
+	charge(vm->hw, COST_TLB_FLUSH);
+	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fork and exit of address spaces (spec 08 s2.2, s2.3; 06 s10). Linux: kernel/fork.c dup_mmap,
+ * mm/memory.c copy_page_range, mm/mmap.c exit_mmap.
+ */
+#include <errno.h>
+
+#include "core/vm/fault.h"
+#include "core/vm/fork.h"
+#include "core/vm/mmap.h"
+#include "core/vm/pgtable.h"
+#include "core/vm/rmap.h"
+
+struct copy {
+	struct mm_struct *to, *from;
+	bool cow;    /* private, may become writable: write-protect both sides */
+	bool shared;
+};
+
+/* One leaf table of the parent into the child's, which it allocates once. */
+static int copy_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+{
+	const struct copy *c = arg;
+	u64 *to = NULL;
+
+	for (unsigned i = 0; i < n; i++) {
+		pte_t p = {slots[i]};
+		struct page *page;
+
+		if (!p.v)
+			continue;
+		if (!to) {
+			to = pte_alloc(vm, c->to, va + ((u64)i << vm->page_shift));
+			if (!to)
+				return -ENOMEM;
+			to -= i;
+		}
+		if (c->cow && pte_write(p)) {
+			p = pte_wrprotect(p);
+			set_pte(vm, &slots[i], p);
+		}
+		if (c->shared)
+			p = pte_mkclean(p);
+		set_pte(vm, &to[i], pte_mkold(p));
+		page = vm_normal_page(vm, p);
+		if (!page)
+			continue;
+		get_page(page);
+		page_dup_rmap(page);
+		c->to->rss[mm_counter_of(page)]++;
+	}
+	charge_n(vm->hw, COST_PTE_OP, n);
+	return 0;
+}
+
+static int copy_page_range(struct vm *vm, struct mm_struct *to, const struct vm_area_struct *v)
+{
+	struct copy c = {.to = to, .from = v->vm_mm, .shared = v->vm_flags & VM_SHARED,
+			 .cow = (v->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE};
+
+	/* File pages without private copies come back by faults, which is cheaper than copying. */
+	if (!v->anon_vma && !(v->vm_flags & (VM_HUGETLB | VM_PFNMAP | VM_MIXEDMAP)))
+		return 0;
+	return pte_range(vm, v->vm_mm, v->vm_start, v->vm_end, copy_leaf, &c);
+}
+
+static int dup_vma(struct vm *vm, struct mm_struct *to, struct vm_area_struct *v)
+{
+	struct vm_area_struct *n;
+	struct vma_link l;
+
+	if (v->vm_flags & VM_ACCOUNT && vm_enough_memory(vm, vma_pages(vm, v)))
+		return -ENOMEM;
+	n = vma_alloc(vm);
+	if (!n)
+		goto uncharge;
+	*n = *v;
+	list_init(&n->anon_vma_chain);
+	n->anon_vma = NULL;
+	n->vm_flags &= ~(u32)VM_LOCKED;
+	if (anon_vma_fork(vm, n, v)) {
+		kmem_cache_free(vm->vma_cache, vm->hw->cpu, n);
+		goto uncharge;
+	}
+	if (n->vm_file)
+		filemap_get(n->vm_file);
+	BUG_ON(find_vma_links(to, n->vm_start, n->vm_end, &l));
+	vma_link_at(vm, to, n, &l);
+	return copy_page_range(vm, to, v);
+uncharge:
+	if (v->vm_flags & VM_ACCOUNT)
+		vm->committed -= vma_pages(vm, v);
+	return -ENOMEM;
+}
+
+struct mm_struct *mm_alloc(struct vm *vm)
+{
+	struct mm_struct *mm = kmem_cache_zalloc(vm->mm_cache, vm->hw->cpu, GFP_KERNEL);
+
+	if (!mm)
+		return NULL;
+	mm->mm_users = 1;
+	if (pgd_alloc(vm, mm)) {
+		kmem_cache_free(vm->mm_cache, vm->hw->cpu, mm);
+		return NULL;
+	}
+	list_add_tail(&mm->all, &vm->mms);
+	return mm;
+}
+
+void exit_mmap(struct vm *vm, struct mm_struct *mm)
+{
+	struct vm_area_struct *v = mm->mmap, *next;
+	vaddr_t first = v ? v->vm_start : 0, last = mm->highest_vm_end;
+
+	lru_add_drain(&vm->lru, vm->hw->cpu);
+	for (; v; v = next) {
+		next = v->vm_next;
+		if (v->vm_flags & VM_LOCKED)
+			munlock_range(vm, mm, v->vm_start, v->vm_end);
+		pte_range(vm, mm, v->vm_start, v->vm_end, zap_leaf, mm);
+	}
+	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
+	free_pgtables(vm, mm, first, last, 0, 0);
+	for (v = mm->mmap; v; v = next) {
+		next = v->vm_next;
+		if (v->vm_file)
+			list_del(&v->file_link);
+		vma_free(vm, v);
+	}
+	BUG_ON(mm->nr_ptes || mm->nr_tables != 1 || mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||
+	       mm->rss[MM_SHMEMPAGES]);
+}
+
+void mm_put(struct vm *vm, struct mm_struct *mm)
+{
+	if (--mm->mm_users)
+		return;
+	exit_mmap(vm, mm);
+	pgd_free(vm, mm);
+	list_del(&mm->all);
+	kmem_cache_free(vm->mm_cache, vm->hw->cpu, mm);
+}
+
+struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
+{
+	struct mm_struct *mm = mm_alloc(vm);
+
+	if (!mm)
+		return NULL;
+	mm->mmap_base = old->mmap_base;
+	mm->start_brk = old->start_brk;
+	mm->brk = old->brk;
+	mm->start_stack = old->start_stack;
+	for_each_vma(old, v) {
+		if (v->vm_flags & VM_DONTCOPY)
+			continue;
+		if (dup_vma(vm, mm, v)) {
+			mm_put(vm, mm);
+			return NULL;
+		}
+	}
+	charge(vm->hw, COST_TLB_FLUSH);
+	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
+	return mm;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address spaces: tasks, mm_struct, vm_area_struct, anon_vma.
+ *
+ * Terms
+ *   task     one (pid, tid) of a trace, by its dense index; threads of a process share an mm.
+ *   VMA      a range of equal rights and backing; disjoint, sorted, in a list and a tree.
+ *   gap      hole below a VMA; each tree node knows the largest of its subtree, so that an address
+ *            search is O(log n).
+ *   AVC      anon_vma_chain: connects a VMA with an anon_vma in which its pages may be found.
+ *
+ * Ownership: struct vm owns tasks (host memory, index by index) and, through caches in emulated RAM,
+ * everything else. Linux: include/linux/mm_types.h; left out: locks (one thread drives a machine).
+ */
+#ifndef MEMRIG_VM_MM_TYPES_H
+#define MEMRIG_VM_MM_TYPES_H
+
+#include "arch/pgtable.h"
+#include "core/backing/filemap.h"
+#include "core/base/list.h"
+#include "core/base/rbtree.h"
+#include "core/hw/hw.h"
+#include "core/kmem/slab.h"
+#include "core/phys/lru.h"
+#include "core/phys/mmzone.h"
+
+enum vm_flag { /* values of Linux (spec 06 s1) */
+	VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8,
+	VM_MAYREAD = 0x10, VM_MAYWRITE = 0x20, VM_MAYEXEC = 0x40, VM_MAYSHARE = 0x80,
+	VM_GROWSDOWN = 0x100, VM_PFNMAP = 0x400, VM_DENYWRITE = 0x800, VM_LOCKED = 0x2000,
+	VM_IO = 0x4000, VM_SEQ_READ = 0x8000, VM_RAND_READ = 0x10000, VM_DONTCOPY = 0x20000,
+	VM_DONTEXPAND = 0x40000, VM_ACCOUNT = 0x100000, VM_NORESERVE = 0x200000,
+	VM_HUGETLB = 0x400000, VM_SOFTDIRTY = 0x8000000, VM_MIXEDMAP = 0x10000000,
+	VM_HUGEPAGE = 0x20000000, VM_NOHUGEPAGE = 0x40000000
+};
+#define VM_MERGEABLE 0x80000000u
+#define VM_SPECIAL   (VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP)
+#define VM_RWX       (VM_READ | VM_WRITE | VM_EXEC)
+
+struct vm;
+struct mm_struct;
+
+struct anon_vma {
+	struct anon_vma *root, *parent;
+	u32 refcount, degree;    /* degree: children + VMAs whose anon_vma this is (spec 08 s1) */
+	struct list_head chains; /* AVCs whose VMAs may map its pages */
+};
+
+struct anon_vma_chain {
+	struct vm_area_struct *vma;
+	struct anon_vma *anon_vma;
+	struct list_head same_vma;  /* in the VMA, newest first */
+	struct list_head same_anon; /* in the anon_vma */
+};
+
+struct vm_area_struct {
+	vaddr_t vm_start, vm_end; /* end is exclusive */
+	struct vm_area_struct *vm_next, *vm_prev;
+	struct rb_node vm_rb;
+	u64 rb_subtree_gap; /* largest gap below a VMA of the subtree */
+	struct mm_struct *vm_mm;
+	u64 vm_page_prot;   /* descriptor bits of a new mapping */
+	u32 vm_flags;
+	u64 vm_pgoff;       /* pages: in the file, or vm_start >> shift when it was made */
+	struct list_head anon_vma_chain;
+	struct anon_vma *anon_vma;
+	struct vm_file *vm_file;
+	struct list_head file_link; /* in the file's list of mappings */
+};
+
+enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
+
+struct mm_struct {
+	struct vm_area_struct *mmap; /* list head */
+	struct rb_root mm_rb;
+	u32 map_count, mm_users;
+	u32 vmacache_seqnum;
+	vaddr_t highest_vm_end, mmap_base, start_brk, brk, start_stack;
+	u64 total_vm, locked_vm, stack_vm, shared_vm, exec_vm; /* pages */
+	u32 def_flags;
+	paddr_t pgd;
+	u64 nr_ptes, nr_tables; /* leaf tables; all tables */
+	s64 rss[NR_MM_COUNTERS];
+	struct list_head all; /* in vm->mms */
+};
+
+#define VMACACHE_SIZE 4
+
+struct task {
+	struct mm_struct *mm; /* NULL before spawn and after exit */
+	struct vm_area_struct *vmacache[VMACACHE_SIZE];
+	u32 vmacache_seqnum;
+	u32 pid, tid, index;
+	u64 minflt, majflt;
+	bool lived; /* had an address space once: appears in results */
+};
+
+struct vm {
+	struct hw *hw;
+	struct phys *phys;
+	struct kmem *kmem;
+	const struct machine_config *config;
+	struct filemap files;
+	struct lru lru;
+	enum pt_geom geom;
+	struct pt_mem mem; /* the window tables lie in: all of RAM */
+	unsigned page_shift;
+	bool hwad, modern;
+	vaddr_t task_size;
+	pfn_t zero_pfn;
+	u64 committed; /* pages promised to private writable mappings */
+	u64 max_map_count, mmap_min_addr, overcommit, overcommit_ratio, fault_around_pages;
+	struct kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *avc_cache;
+	struct task **tasks; /* by dense index; NULL: undefined */
+	u32 nr_tasks;        /* entries */
+	struct list_head mms;
+};
+
+MM_INLINE u64 vma_pages(const struct vm *vm, const struct vm_area_struct *v)
+{
+	return (v->vm_end - v->vm_start) >> vm->page_shift;
+}
+
+#define for_each_vma(mm, v) for (struct vm_area_struct *v = (mm)->mmap; v; v = v->vm_next)
+
+#endif

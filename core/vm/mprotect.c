@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mprotect (spec 06 s7.2). Linux: mm/mprotect.c; left out: NUMA hinting. */
+#include <errno.h>
+
+#include "core/vm/mmap.h"
+#include "core/vm/pgtable.h"
+#include "core/vm/vm.h"
+
+struct change {
+	u64 prot;
+	bool keep_write; /* an exclusive dirty page may stay writable (later kernels) */
+	struct vm_area_struct *vma;
+};
+
+static int change_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+{
+	const struct change *c = arg;
+
+	(void)va;
+	for (unsigned i = 0; i < n; i++) {
+		pte_t p = {slots[i]};
+		struct page *page;
+
+		if (!pte_present(p))
+			continue;
+		p = pte_modify(p, c->prot);
+		page = vm_normal_page(vm, p);
+		if (c->keep_write && page && PageAnon(page) && pte_dirty(p) && page_mapcount(page) == 1)
+			p = pte_mkwrite(p);
+		set_pte(vm, &slots[i], p);
+	}
+	charge_n(vm->hw, COST_PTE_OP, n);
+	return 0;
+}
+
+static void change_protection(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
+{
+	struct change c = {.prot = v->vm_page_prot, .vma = v,
+			   .keep_write = vm->modern && (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE};
+
+	pte_range(vm, v->vm_mm, start, end, change_leaf, &c);
+	charge(vm->hw, COST_TLB_FLUSH);
+	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
+}
+
+/* 6.x: making an anonymous range read-only that was never faulted gives its commitment back. */
+static bool drops_account(const struct vm *vm, const struct vm_area_struct *v, u32 flags)
+{
+	return vm->modern && v->vm_flags & VM_ACCOUNT && !(flags & VM_WRITE) && !v->vm_file && !v->anon_vma &&
+	       vm->overcommit != 2;
+}
+
+static int mprotect_fixup(struct vm *vm, struct vm_area_struct *v, struct vm_area_struct **prev, vaddr_t start,
+			  vaddr_t end, u32 flags)
+{
+	u64 pages = (end - start) >> vm->page_shift, charged = 0, released = 0;
+	int r;
+
+	if (flags == v->vm_flags) {
+		*prev = v;
+		return 0;
+	}
+	if (flags & VM_WRITE && !(v->vm_flags & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE))) {
+		if (vm_enough_memory(vm, pages))
+			return -ENOMEM;
+		charged = pages;
+		flags |= VM_ACCOUNT;
+	} else if (drops_account(vm, v, flags)) {
+		flags &= ~(u32)VM_ACCOUNT;
+		released = pages;
+	}
+	r = vma_modify_flags(vm, v, start, end, flags, prev, &v);
+	if (r) {
+		vm->committed -= charged;
+		return r;
+	}
+	vm->committed -= released;
+	v->vm_flags = flags;
+	v->vm_page_prot = vm_get_page_prot(flags);
+	change_protection(vm, v, start, end);
+	return 0;
+}
+
+s64 sys_mprotect(struct vm *vm, struct task *t, vaddr_t start, u64 len, u32 prot)
+{
+	struct vm_area_struct *v, *prev;
+	vaddr_t end, at = start;
+	u64 page = 1ull << vm->page_shift;
+
+	charge(vm->hw, COST_SYSCALL);
+	if (start & (page - 1))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	len = ALIGN_UP(len, page);
+	end = start + len;
+	if (end <= start)
+		return -ENOMEM;
+	if (prot & ~7u)
+		return -EINVAL;
+	v = t->mm ? find_vma_slow(vm, t->mm, start) : NULL;
+	if (!v || v->vm_start > start)
+		return -ENOMEM;
+	prev = start > v->vm_start ? v : v->vm_prev;
+	for (;;) {
+		u32 flags = (v->vm_flags & ~(u32)VM_RWX) | prot; /* MM_PROT_* have VM_*'s values */
+		vaddr_t stop = v->vm_end < end ? v->vm_end : end;
+		int r;
+
+		if ((flags & ~(flags >> 4)) & VM_RWX)
+			return -EACCES;
+		r = mprotect_fixup(vm, v, &prev, at, stop, flags);
+		if (r)
+			return r;
+		at = stop;
+		if (at < prev->vm_end)
+			at = prev->vm_end;
+		if (at >= end)
+			return 0;
+		v = prev->vm_next;
+		if (!v || v->vm_start != at)
+			return -ENOMEM;
+	}
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Boot of floor 6, its tasks, and what results read of it. */
+#include "core/vm/vm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/phys/page_alloc.h"
+#include "core/vm/fork.h"
+#include "core/vm/mmap.h"
+#include "core/vm/pgtable.h"
+
+/* ---- boot ---- */
+
+static int make_caches(struct vm *vm)
+{
+	struct kmem *k = vm->kmem;
+
+	vm->mm_cache = kmem_cache_create(k, "mm_struct", sizeof(struct mm_struct), 64, 0, NULL);
+	vm->vma_cache = kmem_cache_create(k, "vm_area_struct", sizeof(struct vm_area_struct), 0, 0, NULL);
+	vm->anon_vma_cache = kmem_cache_create(k, "anon_vma", sizeof(struct anon_vma), 0, 0, NULL);
+	vm->avc_cache = kmem_cache_create(k, "anon_vma_chain", sizeof(struct anon_vma_chain), 0, 0, NULL);
+	return vm->mm_cache && vm->vma_cache && vm->anon_vma_cache && vm->avc_cache ? 0 : -ENOMEM;
+}
+
+static int make_zero_page(struct vm *vm)
+{
+	struct page *p = alloc_page(vm->phys, vm->hw->cpu, GFP_KERNEL);
+
+	if (!p)
+		return -ENOMEM;
+	vm->zero_pfn = page_to_pfn(vm->phys, p);
+	hw_clear_frame(vm->hw, vm->zero_pfn);
+	return 0;
+}
+
+int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
+{
+	int geom = c->arch == ARCH_ARM64 ? pt_find_geometry(config_page_shift(c), (unsigned)c->va) : -1;
+	int r;
+
+	memset(vm, 0, sizeof(*vm));
+	list_init(&vm->mms);
+	if (geom < 0)
+		return -EINVAL;
+	vm->kmem = kmem;
+	vm->phys = kmem->phys;
+	vm->hw = vm->phys->hw;
+	vm->config = c;
+	vm->geom = (enum pt_geom)geom;
+	vm->mem = (struct pt_mem){vm->hw->arena, vm->hw->bytes, vm->hw->base};
+	vm->page_shift = config_page_shift(c);
+	vm->hwad = c->hwad;
+	vm->modern = c->policy == POLICY_MODERN;
+	vm->task_size = 1ull << c->va;
+	vm->max_map_count = c->max_map_count;
+	vm->mmap_min_addr = c->mmap_min_addr;
+	vm->overcommit = c->overcommit_memory;
+	vm->overcommit_ratio = c->overcommit_ratio;
+	vm->fault_around_pages = c->fault_around_bytes >> vm->page_shift;
+	if (!vm->fault_around_pages)
+		vm->fault_around_pages = 1;
+	while (vm->fault_around_pages & (vm->fault_around_pages - 1))
+		vm->fault_around_pages &= vm->fault_around_pages - 1;
+	r = lru_init(&vm->lru, vm->phys, c->reclaim);
+	if (!r)
+		r = filemap_init(&vm->files, vm->phys, &vm->lru);
+	if (!r)
+		r = make_caches(vm);
+	if (!r)
+		r = make_zero_page(vm);
+	if (r)
+		vm_destroy(vm);
+	return r;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	/* Everything in the arena goes with it; only host memory is given back one by one. */
+	filemap_destroy(&vm->files);
+	lru_destroy(&vm->lru);
+	for (u32 i = 0; i < vm->nr_tasks; i++)
+		free(vm->tasks[i]);
+	free(vm->tasks);
+	vm->tasks = NULL;
+	vm->nr_tasks = 0;
+}
+
+int vm_sysctl(struct vm *vm, const char *name, const char *value)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} names[] = {
+		{"max_map_count", offsetof(struct vm, max_map_count)},
+		{"mmap_min_addr", offsetof(struct vm, mmap_min_addr)},
+		{"overcommit_memory", offsetof(struct vm, overcommit)},
+		{"overcommit_ratio", offsetof(struct vm, overcommit_ratio)},
+	};
+	char *end;
+	u64 v = strtoull(value, &end, 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i].name, name))
+			continue;
+		if (end == value || *end || (!strcmp(name, "overcommit_memory") && v > 2))
+			return -EINVAL;
+		*(u64 *)(void *)((char *)vm + names[i].offset) = v;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* ---- tasks ---- */
+
+int vm_define_task(struct vm *vm, u32 idx, u32 pid, u32 tid)
+{
+	struct task *t;
+
+	if (idx >= MM_MAX_TASKS)
+		return -E2BIG;
+	if (idx >= vm->nr_tasks) {
+		u32 cap = vm->nr_tasks ? vm->nr_tasks : 64;
+		struct task **grown;
+
+		while (cap <= idx)
+			cap *= 2;
+		grown = realloc(vm->tasks, cap * sizeof(struct task *));
+		if (!grown)
+			return -ENOMEM;
+		memset(grown + vm->nr_tasks, 0, (cap - vm->nr_tasks) * sizeof(*grown));
+		vm->tasks = grown;
+		vm->nr_tasks = cap;
+	}
+	if (!vm->tasks[idx]) {
+		t = calloc(1, sizeof(*t));
+		if (!t)
+			return -ENOMEM;
+		vm->tasks[idx] = t;
+	}
+	t = vm->tasks[idx];
+	t->pid = pid;
+	t->tid = tid;
+	t->index = idx;
+	return 0;
+}
+
+static void drop_mm(struct vm *vm, struct task *t)
+{
+	struct mm_struct *mm = t->mm;
+
+	t->mm = NULL;
+	memset(t->vmacache, 0, sizeof(t->vmacache));
+	if (mm)
+		mm_put(vm, mm);
+}
+
+static void adopt_mm(struct task *t, struct mm_struct *mm)
+{
+	memset(t->vmacache, 0, sizeof(t->vmacache));
+	t->vmacache_seqnum = mm->vmacache_seqnum;
+	t->mm = mm;
+	t->lived = true;
+}
+
+/* Top-down base: below the stack's limit and the gap rules of spec 06 s7.1. */
+static vaddr_t mmap_base(const struct vm *vm)
+{
+	u64 gap = vm->config->stack_limit, most = vm->task_size / 6 * 5, page = 1ull << vm->page_shift;
+
+	gap = gap < 128 * MiB ? 128 * MiB : gap > most ? most : gap;
+	return ALIGN_UP(vm->task_size - gap, page);
+}
+
+static int map_stack(struct vm *vm, struct mm_struct *mm, vaddr_t top)
+{
+	u64 page = 1ull << vm->page_shift;
+	struct mmap_request rq = {
+		.addr = ALIGN_DOWN(top - 1, page), .len = page,
+		.vm_flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN,
+	};
+	s64 r;
+
+	if (top < page || top > vm->task_size)
+		return -EINVAL;
+	rq.pgoff = rq.addr >> vm->page_shift;
+	mm->start_stack = top;
+	r = mmap_region(vm, mm, &rq);
+	return r < 0 ? (int)r : 0;
+}
+
+int vm_spawn(struct vm *vm, struct task *t, vaddr_t brk, vaddr_t stack_top)
+{
+	struct mm_struct *mm;
+	int r;
+
+	drop_mm(vm, t);
+	mm = mm_alloc(vm);
+	if (!mm)
+		return -ENOMEM;
+	mm->mmap_base = mmap_base(vm);
+	mm->start_brk = mm->brk = brk ? brk : vm->task_size / 8;
+	adopt_mm(t, mm);
+	r = stack_top ? map_stack(vm, mm, stack_top) : 0;
+	if (r)
+		drop_mm(vm, t);
+	return r;
+}
+
+int vm_set_start_brk(struct vm *vm, struct task *t, vaddr_t brk)
+{
+	if (!t->mm || brk > vm->task_size)
+		return -EINVAL;
+	t->mm->start_brk = t->mm->brk = brk;
+	return 0;
+}
+
+int vm_fork(struct vm *vm, struct task *parent, struct task *child)
+{
+	struct mm_struct *mm;
+
+	charge(vm->hw, COST_SYSCALL);
+	if (!parent->mm)
+		return -ESRCH;
+	drop_mm(vm, child);
+	mm = dup_mm(vm, parent->mm);
+	if (!mm)
+		return -ENOMEM;
+	adopt_mm(child, mm);
+	return 0;
+}
+
+int vm_exec(struct vm *vm, struct task *t)
+{
+	return vm_spawn(vm, t, 0, 0);
+}
+
+void vm_exit(struct vm *vm, struct task *t)
+{
+	charge(vm->hw, COST_SYSCALL);
+	drop_mm(vm, t);
+}
+
+int vm_thread(struct vm *vm, struct task *t, u32 tid, u32 *idx)
+{
+	for (u32 i = 1; i < vm->nr_tasks; i++) {
+		struct task *n = vm->tasks[i];
+
+		if (!n || n->tid != tid || n->pid != t->pid || n == t)
+			continue;
+		*idx = i;
+		if (n->mm || !t->mm)
+			return 0;
+		t->mm->mm_users++;
+		adopt_mm(n, t->mm);
+		n->lived = false; /* its counts are shown with the process's */
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* ---- for results ---- */
+
+s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name)
+{
+	(void)name;
+	return filemap_open(&vm->files, id, size, !strcmp(kind, "tmpfs")) ? 0 : -ENOMEM;
+}
+
+vaddr_t vm_task_size(const struct vm *vm)
+{
+	return vm->task_size;
+}
+
+u32 vm_rights_at(struct vm *vm, struct task *t, vaddr_t addr)
+{
+	struct vm_area_struct *v = t->mm ? find_vma_slow(vm, t->mm, addr) : NULL;
+
+	return v && v->vm_start <= addr ? v->vm_flags & VM_RWX : 0;
+}
+
+void vm_lru_drain_all(struct vm *vm)
+{
+	lru_add_drain_all(&vm->lru);
+}
+
+/* Task @i of those that had an address space of their own, in order of their index. */
+static const struct task *process(const struct vm *vm, size_t i)
+{
+	for (u32 k = 1; k < vm->nr_tasks; k++)
+		if (vm->tasks[k] && vm->tasks[k]->lived && !i--)
+			return vm->tasks[k];
+	return NULL;
+}
+
+size_t vm_nr_processes(const struct vm *vm)
+{
+	size_t n = 0;
+
+	for (u32 k = 1; k < vm->nr_tasks; k++)
+		n += vm->tasks[k] && vm->tasks[k]->lived;
+	return n;
+}
+
+void vm_process_stat(const struct vm *vm, size_t i, struct machine_task *out)
+{
+	const struct task *t = process(vm, i);
+	const struct mm_struct *mm;
+
+	memset(out, 0, sizeof(*out));
+	if (!t)
+		return;
+	out->pid = t->pid;
+	for (u32 k = 1; k < vm->nr_tasks; k++) { /* threads count for their process */
+		const struct task *n = vm->tasks[k];
+
+		if (n && n->pid == t->pid && (n == t || !n->lived)) {
+			out->minflt += n->minflt;
+			out->majflt += n->majflt;
+		}
+	}
+	mm = t->mm;
+	if (!mm)
+		return;
+	out->rss_anon = (u64)mm->rss[MM_ANONPAGES];
+	out->rss_file = (u64)mm->rss[MM_FILEPAGES];
+	out->rss_shmem = (u64)mm->rss[MM_SHMEMPAGES];
+	out->swap = (u64)mm->rss[MM_SWAPENTS];
+	out->pgtable_bytes = mm->nr_tables << vm->page_shift;
+	out->nr_vmas = mm->map_count;
+}
+
+static void vma_flag_letters(u32 flags, char *buf)
+{
+	static const struct {
+		u32 flag;
+		char letters[3];
+	} names[] = {
+		{VM_READ, "rd"}, {VM_WRITE, "wr"}, {VM_EXEC, "ex"}, {VM_SHARED, "sh"}, {VM_MAYREAD, "mr"},
+		{VM_MAYWRITE, "mw"}, {VM_MAYEXEC, "me"}, {VM_MAYSHARE, "ms"}, {VM_GROWSDOWN, "gd"},
+		{VM_PFNMAP, "pf"}, {VM_LOCKED, "lo"}, {VM_IO, "io"}, {VM_SEQ_READ, "sr"},
+		{VM_RAND_READ, "rr"}, {VM_DONTCOPY, "dc"}, {VM_DONTEXPAND, "de"}, {VM_ACCOUNT, "ac"},
+		{VM_NORESERVE, "nr"}, {VM_SOFTDIRTY, "sd"}, {VM_HUGEPAGE, "hg"}, {VM_NOHUGEPAGE, "nh"},
+		{VM_MERGEABLE, "mg"},
+	};
+
+	buf[0] = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (flags & names[i].flag) {
+			if (buf[0])
+				strcat(buf, " ");
+			strcat(buf, names[i].letters);
+		}
+}
+
+static void describe(const struct vm *vm, const struct vm_area_struct *v, struct machine_vma *out)
+{
+	const struct mm_struct *mm = v->vm_mm;
+
+	memset(out, 0, sizeof(*out));
+	out->start = v->vm_start;
+	out->end = v->vm_end;
+	out->pgoff = v->vm_file ? v->vm_pgoff : 0;
+	snprintf(out->perms, sizeof(out->perms), "%c%c%c%c", v->vm_flags & VM_READ ? 'r' : '-',
+		 v->vm_flags & VM_WRITE ? 'w' : '-', v->vm_flags & VM_EXEC ? 'x' : '-',
+		 v->vm_flags & VM_MAYSHARE ? 's' : 'p');
+	if (v->vm_file && !v->vm_file->named)
+		snprintf(out->kind, sizeof(out->kind), "shmem");
+	else if (v->vm_file)
+		snprintf(out->kind, sizeof(out->kind), "file %llu", (unsigned long long)v->vm_file->id);
+	else if (v->vm_start < mm->brk && v->vm_end > mm->start_brk)
+		snprintf(out->kind, sizeof(out->kind), "heap");
+	else if (v->vm_flags & VM_GROWSDOWN)
+		snprintf(out->kind, sizeof(out->kind), "stack");
+	else
+		snprintf(out->kind, sizeof(out->kind), "anon");
+	vma_flag_letters(v->vm_flags, out->flags);
+	(void)vm;
+}
+
+int vm_task_vma(const struct vm *vm, const struct task *t, size_t n, struct machine_vma *out)
+{
+	const struct vm_area_struct *v = t && t->mm ? t->mm->mmap : NULL;
+
+	while (v && n--)
+		v = v->vm_next;
+	if (!v)
+		return -ENOENT;
+	describe(vm, v, out);
+	return 0;
+}
+
+int vm_process_vma(const struct vm *vm, size_t i, size_t n, struct machine_vma *out)
+{
+	return vm_task_vma(vm, process(vm, i), n, out);
+}
