@@ -54,8 +54,10 @@ static void test_every_verb_has_help(void **state)
 
 	(void)state;
 #define VERB(name, function, summary)                                                              \
-	assert_int_equal(run(MEMRIG #name " --help 2>/dev/null", out, sizeof(out)), 0);            \
-	assert_true(lines(out) > 2);
+	if (summary[0]) { /* no summary: internal */                                               \
+		assert_int_equal(run(MEMRIG #name " --help 2>/dev/null", out, sizeof(out)), 0);    \
+		assert_true(lines(out) > 2);                                                       \
+	}
 #include "bench/verbs.def"
 #undef VERB
 }
