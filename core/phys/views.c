@@ -215,7 +215,7 @@ static void show_meminfo(const struct phys *p, FILE *out)
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		bool high_line = !strncmp(lines[i].name, "High", 4) || !strncmp(lines[i].name, "Low", 3);
-		int pad = 14 - (int)strlen(lines[i].name);
+		int pad = 15 - (int)strlen(lines[i].name);
 
 		if (!high_line || highmem)
 			fprintf(out, "%s:%*s%8" PRIu64 " kB\n", lines[i].name, pad > 0 ? pad : 0, "",
