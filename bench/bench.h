@@ -24,6 +24,7 @@
 #include "core/base/types.h"
 
 #define BENCH_MAX_ARGS    16
+#define BENCH_SKIPPED     "skipped: " /* an error that begins so is no failure of the run */
 #define BENCH_MAX_THREADS 8 /* entries of a case's list of thread counts */
 
 struct bench_ctx {

@@ -292,7 +292,7 @@ static int find_samples(struct replay_bench *b)
 	if (d)
 		closedir(d);
 	qsort(b->t, b->nr, sizeof(b->t[0]), by_path);
-	return b->nr ? 0 : -ENOENT;
+	return b->nr ? 0 : -ENODATA;
 }
 
 /* ---- passes ---- */
@@ -413,11 +413,13 @@ static int mapping_setup(struct bench_ctx *ctx)
 
 static int captured_setup(struct bench_ctx *ctx)
 {
+	ctx->error = BENCH_SKIPPED "no captured traces (traces/samples, or MEMRIG_SAMPLES)";
 	return setup(ctx, 0, true, true);
 }
 
 static int captured_decode_setup(struct bench_ctx *ctx)
 {
+	ctx->error = BENCH_SKIPPED "no captured traces (traces/samples, or MEMRIG_SAMPLES)";
 	return setup(ctx, 0, true, false);
 }
 

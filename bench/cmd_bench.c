@@ -224,7 +224,7 @@ static void on_result(void *self, const struct gbench_result *r)
 	if (!rep->shown++ && !rep->args->quiet)
 		print_head(rep);
 	if (r->error || !r->repetitions) {
-		rep->failed++;
+		rep->failed += !r->error || strncmp(r->error, BENCH_SKIPPED, strlen(BENCH_SKIPPED)) != 0;
 		fflush(stdout);
 		fprintf(stderr, "memrig: bench: %s: %s\n", r->name, r->error ? r->error : "no result");
 		return;

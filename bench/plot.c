@@ -69,15 +69,14 @@ static void put_string(FILE *f, const char *name, const char *value)
 	fputs("'\n", f);
 }
 
-/* Least positive and greatest number of all series, for logarithmic axes. */
+/* Least positive and greatest number of each series and of all, for axes. */
 static void put_ranges(FILE *f, const struct plot *p, const struct table *t)
 {
 	double least = INFINITY, greatest = 0;
-	char name[80];
 
 	for (unsigned i = 0; i < p->nr_series; i++) {
 		int col = table_col(t, p->series[i]);
-		double own = 0;
+		double own = 0, own_least = INFINITY;
 
 		for (unsigned r = 0; r < t->nr_rows; r++) {
 			double v = table_number(t, r, col);
@@ -87,10 +86,11 @@ static void put_ranges(FILE *f, const struct plot *p, const struct table *t)
 			own = fmax(own, v);
 			greatest = fmax(greatest, v);
 			if (v > 0)
-				least = fmin(least, v);
+				own_least = fmin(own_least, v);
 		}
-		snprintf(name, sizeof(name), "max_%s", p->series[i]);
-		fprintf(f, "%s = %.9g\n", name, own);
+		least = fmin(least, own_least);
+		fprintf(f, "max_%s = %.9g\nmin_%s = %.9g\n", p->series[i], own, p->series[i],
+			isinf(own_least) ? 0 : own_least);
 	}
 	fprintf(f, "least = %.9g\ngreatest = %.9g\n", isinf(least) ? 1 : least, greatest > 0 ? greatest : 1);
 	double x_least = 0, x_greatest = 1;

@@ -314,10 +314,10 @@ static void tiles(FILE *out, const struct results *r, const struct table *replay
 	if (replays->nr_rows) {
 		snprintf(text, sizeof(text), "%u", replays->nr_rows);
 		tile(out, text, "replays of captured programs");
-		snprintf(text, sizeof(text), events < 1e6 ? "%.0f" : "%.2f million",
+		snprintf(text, sizeof(text), events < 1e6 ? "%.0f" : "%.2f M",
 			 events < 1e6 ? events : events / 1e6);
 		tile(out, text, "events replayed");
-		snprintf(text, sizeof(text), faults < 1e6 ? "%.0f" : "%.2f million",
+		snprintf(text, sizeof(text), faults < 1e6 ? "%.0f" : "%.2f M",
 			 faults < 1e6 ? faults : faults / 1e6);
 		tile(out, text, "page faults handled");
 	}
