@@ -2,6 +2,7 @@
 /* mremap (spec 06 s7.2). Linux: mm/mremap.c. */
 #include <errno.h>
 
+#include "core/base/bits.h"
 #include "core/vm/fault.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
@@ -132,14 +133,24 @@ static s64 move_several(struct vm *vm, struct task *t, vaddr_t addr, u64 len, va
 	return (s64)to;
 }
 
-/* What 6.x looks at before it unmaps the target. */
-static int check_source(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 old_len, u64 new_len)
+/* The VMA that holds @addr, or NULL. */
+static struct vm_area_struct *vma_at(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
 {
 	struct vm_area_struct *v = find_vma_slow(vm, mm, addr);
 
-	if (!v || v->vm_start > addr)
+	return v && v->vm_start <= addr ? v : NULL;
+}
+
+/* What 6.x looks at before it unmaps the target. */
+static int check_source(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 old_len, u64 new_len)
+{
+	struct vm_area_struct *v = vma_at(vm, mm, addr);
+
+	if (!v)
 		return -EFAULT;
-	return old_len != new_len && old_len > v->vm_end - addr && new_len > old_len ? -EFAULT : 0;
+	if (old_len == new_len)
+		return 0;
+	return mm_min(old_len, new_len) > v->vm_end - addr ? -EFAULT : 0;
 }
 
 static s64 mremap_to(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, vaddr_t to)
@@ -211,10 +222,10 @@ s64 sys_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new
 		return -EINVAL;
 	if (flags & MM_MREMAP_FIXED)
 		return mremap_to(vm, t, addr, old_len, new_len, to);
+	if (vm->modern && !vma_at(vm, t->mm, addr))
+		return -EFAULT;
 	if (old_len >= new_len) {
 		r = old_len > new_len ? do_munmap(vm, t->mm, addr + new_len, old_len - new_len) : 0;
-		if (!r && !find_vma_intersection(vm, t->mm, addr, addr + 1))
-			r = -EFAULT;
 		return r ? r : (s64)addr;
 	}
 	r = check_growth(vm, t->mm, addr, old_len, new_len);
