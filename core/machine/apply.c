@@ -139,11 +139,11 @@ static void op_fork(struct step *s)
 	answer(s, r);
 }
 
+/* exec: everything of the process but its number goes; the new program starts like a spawned one. */
 static void op_exec(struct step *s)
 {
 	drop_proc_state(s->rc.leader);
-	s->m->procs[s->op->task].leader = s->op->task;
-	answer(s, vm_exec(&s->m->vm, s->rc.task));
+	op_spawn(s);
 }
 
 static void op_exit(struct step *s)

@@ -39,6 +39,10 @@ int reloc_start(struct reloc_ctx *c)
 	if (!c->leader->place)
 		return -ENOMEM;
 	c->m->relocated_tasks++;
+	if (!c->leader->brk_from && c->task->mm) {
+		c->leader->brk_from = c->leader->brk_to = c->task->mm->start_brk;
+		c->leader->brk_end = c->task->mm->brk;
+	}
 	for (size_t i = 0; !vm_task_vma(&c->m->vm, c->task, i, &v); i++) {
 		int r = place_add(c->leader->place, v.start, v.end - v.start, v.start);
 
@@ -48,28 +52,27 @@ int reloc_start(struct reloc_ctx *c)
 	return 0;
 }
 
+/* A break need not be aligned, but one at a page of the recorded machine must be at one of ours. */
+static bool heap_fits(const struct reloc_ctx *c, u64 brk)
+{
+	bool coarser = c->m->hw.page_shift > 12 && !(brk & 4095) && brk & (page_size(c) - 1);
+
+	return !coarser && fits(c, ALIGN_DOWN(brk, page_size(c)), page_size(c));
+}
+
 /* Where recorded break @brk goes: as recorded if it fits, else an eighth up the address space. */
 s64 reloc_spawn(struct reloc_ctx *c, u64 brk, u64 stack)
 {
-	u64 model = brk;
+	u64 model = vm_task_size(&c->m->vm) / 8;
 	int r;
 
-	if (c->m->config.place || !fits(c, ALIGN_DOWN(brk, page_size(c)), page_size(c)) ||
-	    !fits(c, ALIGN_DOWN(stack, page_size(c)), 0)) {
-		r = vm_spawn(&c->m->vm, c->task, 0, 0);
-		if (!r)
-			r = reloc_start(c);
-		if (r)
-			return r;
-		if (brk) {
-			model = vm_task_size(&c->m->vm) / 8;
-			c->leader->brk_from = c->leader->brk_end = brk;
-			c->leader->brk_to = model;
-			r = vm_set_start_brk(&c->m->vm, c->task, model);
-		}
-		return r;
-	}
-	return vm_spawn(&c->m->vm, c->task, brk, stack);
+	c->leader->brk_from = 0;
+	if (!c->m->config.place && heap_fits(c, brk) && fits(c, ALIGN_DOWN(stack, page_size(c)), 0))
+		return vm_spawn(&c->m->vm, c->task, brk, stack);
+	c->leader->brk_from = c->leader->brk_end = brk ? brk : model;
+	c->leader->brk_to = model;
+	r = vm_spawn(&c->m->vm, c->task, model, 0);
+	return r ? r : reloc_start(c);
 }
 
 /* Rights of the model's page at @addr, so that a shared boundary page keeps them. */
@@ -211,17 +214,18 @@ s64 reloc_mprotect(struct reloc_ctx *c, u64 addr, u64 len, u32 prot)
 
 static s64 relocated_mremap(struct reloc_ctx *c, u64 addr, u64 old_len, u64 new_len, u64 place)
 {
-	u64 page = page_size(c), model, dest = place ? place : addr;
+	u64 page = page_size(c), model, lead, dest = place ? place : addr;
 	s64 r;
 
 	if (!place_find(c->leader->place, addr, &model))
 		return -EFAULT;
-	r = sys_mremap(&c->m->vm, c->task, ALIGN_DOWN(model, page), ALIGN_UP(old_len, page),
-		       ALIGN_UP(new_len, page), MM_MREMAP_MAYMOVE, 0, 0);
+	lead = model & (page - 1);
+	r = sys_mremap(&c->m->vm, c->task, model - lead, ALIGN_UP(lead + old_len, page),
+		       ALIGN_UP(lead + new_len, page), MM_MREMAP_MAYMOVE, 0, 0);
 	if (r < 0)
 		return r;
 	if (place_remove(c->leader->place, addr, old_len) ||
-	    place_add(c->leader->place, dest, new_len, (u64)r + (model & (page - 1))))
+	    place_add(c->leader->place, dest, new_len, (u64)r + lead))
 		return -ENOMEM;
 	return (s64)dest;
 }

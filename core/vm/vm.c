@@ -208,14 +208,6 @@ int vm_spawn(struct vm *vm, struct task *t, vaddr_t brk, vaddr_t stack_top)
 	return r;
 }
 
-int vm_set_start_brk(struct vm *vm, struct task *t, vaddr_t brk)
-{
-	if (!t->mm || brk > vm->task_size)
-		return -EINVAL;
-	t->mm->start_brk = t->mm->brk = brk;
-	return 0;
-}
-
 int vm_fork(struct vm *vm, struct task *parent, struct task *child)
 {
 	struct mm_struct *mm;
@@ -229,11 +221,6 @@ int vm_fork(struct vm *vm, struct task *parent, struct task *child)
 		return -ENOMEM;
 	adopt_mm(child, mm);
 	return 0;
-}
-
-int vm_exec(struct vm *vm, struct task *t)
-{
-	return vm_spawn(vm, t, 0, 0);
 }
 
 void vm_exit(struct vm *vm, struct task *t)

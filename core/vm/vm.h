@@ -34,10 +34,8 @@ MM_INLINE struct task *vm_task(const struct vm *vm, u32 idx)
 }
 /* An empty address space; initial break and top of a one-page stack (0: none). 0 or -errno. */
 int vm_spawn(struct vm *vm, struct task *t, vaddr_t brk, vaddr_t stack_top);
-int vm_set_start_brk(struct vm *vm, struct task *t, vaddr_t brk);
 /* The child shares all pages copy-on-write (spec 08 s2.2). -ESRCH: the parent has no address space. */
 int vm_fork(struct vm *vm, struct task *parent, struct task *child);
-int vm_exec(struct vm *vm, struct task *t);
 void vm_exit(struct vm *vm, struct task *t);
 /* Thread @tid of @t's process shares its address space; its dense index in @idx. -ENOENT: undefined. */
 int vm_thread(struct vm *vm, struct task *t, u32 tid, u32 *idx);
