@@ -34,11 +34,12 @@ int columns_encode(struct columns_encoder *e, const struct mm_op *ops, u32 n, co
 struct columns_decoder *columns_decoder_create(void);
 void columns_decoder_destroy(struct columns_decoder *d);
 void columns_decoder_reset(struct columns_decoder *d); /* before the first block again */
+struct validator;
 /*
- * Decodes a payload of @size bytes into exactly @n records. 0, -ENOMEM, or -EINVAL with a phrase in *@why. Values are
- * whatever the file says: the caller validates them.
+ * Decodes a payload of @size bytes into exactly @n records, valid as @valid says (validate.h), which knows what
+ * was before. NULL, or a phrase that says what is wrong.
  */
-int columns_decode(struct columns_decoder *d, const void *payload, size_t size, struct mm_op *ops,
-		   u32 n, const char **why);
+const char *columns_decode(struct columns_decoder *d, const void *payload, size_t size, struct mm_op *ops,
+			   u32 n, struct validator *valid);
 
 #endif

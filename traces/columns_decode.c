@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One pass. All streams are first copied or decompressed into buffers that hold the most bytes their
- * number of operations can ask for, so that the pass itself needs no bounds checks on values:
- * whoever asks for more than there was reads what is there and is found out at the end.
+ * All streams are copied or decompressed, then expanded to arrays of 64-bit values that hold the most that
+ * their number of operations can ask for, so that the pass itself needs no bounds checks:
+ * whoever asks for more than there was reads what is there and is found out at the end. What can be
+ * judged for a shape is judged once a shape, not once an operation.
  */
 #include "traces/columns.h"
 
@@ -10,6 +11,7 @@
 #include <zstd.h>
 
 #include "traces/columns_impl.h"
+#include "traces/validate.h"
 
 struct shape { /* a shape made ready for the pass: 64 bytes */
 	u64 tail;     /* task, flags, cpu, code as they lie in struct mm_op */
@@ -17,31 +19,34 @@ struct shape { /* a shape made ready for the pass: 64 bytes */
 	u32 cell[3];
 	u8 shift[3];
 	u8 inc[3];
-	u8 has_ext, heap;
+	u8 has_ext;
+	u8 way;       /* enum way */
 };
 
-struct values { /* cursor of one stream */
-	const u8 *control, *data;
-	u64 next; /* number of the next value */
-	const u8 *end;
+enum way { /* how an operation of the shape is decoded, from frequent to rare */
+	WAY_ADDR,  /* nothing but perhaps addr varies, no extension */
+	WAY_PLAIN,
+	WAY_HEAP,
+	WAY_CHECK  /* a plain one whose records are validated one by one */
 };
 
 struct columns_decoder {
 	ZSTD_DCtx *zstd;
 	struct heap_guess heap;
-	u8 *buffer; /* of all streams */
+	u8 *buffer; /* of all streams, then of their values */
 	size_t cap;
 	struct shape *ready;
 	u32 cap_ready;
 };
 
 struct pass { /* state of one block's decoding */
-	struct values v[NR_CV];
+	const u64 *v[NR_CV]; /* next value; of CV_TS they are times */
 	const struct col_shape *shapes;
 	const struct shape *ready;
 	u64 *cells;
 	const u8 *shifts;
 	struct heap_guess *heap;
+	struct validator *valid;
 };
 
 struct columns_decoder *columns_decoder_create(void)
@@ -81,23 +86,20 @@ static const u64 byte_mask[16] = {
 };
 
 /* The next value if @mask is all ones and @inc 1; 0 and no step if both are 0. */
-MM_INLINE u64 next_masked(struct values *v, u64 mask, u64 inc)
+MM_INLINE u64 next_masked(const u64 **v, u64 mask, u64 inc)
 {
-	unsigned bytes = v->control[v->next >> 1] >> (v->next & 1) * 4 & 15;
-	u64 x;
+	u64 x = **v & mask;
 
-	memcpy(&x, v->data, 8);
-	v->next += inc;
-	v->data += bytes & mask;
-	return x & byte_mask[bytes] & mask;
+	*v += inc;
+	return x;
 }
 
-MM_INLINE u64 next_value(struct values *v)
+MM_INLINE u64 next_value(const u64 **v)
 {
-	return next_masked(v, ~0ull, 1);
+	return *(*v)++;
 }
 
-MM_INLINE u64 next_field(const struct shape *s, unsigned f, struct values *v, u64 *cells)
+MM_INLINE u64 next_field(const struct shape *s, unsigned f, const u64 **v, u64 *cells)
 {
 	u64 d = next_masked(v, s->mask[f], s->inc[f]);
 
@@ -204,18 +206,33 @@ static __attribute__((noinline)) int decode_heap(struct pass *p, const struct sh
 	return err;
 }
 
-MM_INLINE void decode_plain(struct pass *p, const struct shape *s, struct mm_op *op)
+MM_INLINE void decode_plain(struct pass *p, const struct shape *s, const struct col_shape *full,
+			    struct mm_op *op)
 {
 	op->addr = next_field(s, CF_ADDR, &p->v[CV_ADDR], p->cells);
 	op->len = next_field(s, CF_LEN, &p->v[CV_LEN], p->cells);
 	op->arg = next_field(s, CF_ARG, &p->v[CV_ARG], p->cells);
+	if (s->has_ext)
+		decode_ext(p, full, (void *)(op + 1), false);
+}
+
+static __attribute__((noinline)) int decode_slowly(struct pass *p, const struct shape *s,
+						   const struct col_shape *full, struct mm_op *op)
+{
+	size_t at;
+
+	if (s->way == WAY_HEAP)
+		return op->task < p->valid->nr_tasks ? decode_heap(p, s, full, op) : -EINVAL;
+	decode_plain(p, s, full, op);
+	p->valid->last_ts = 0; /* times are judged for the whole block */
+	return validator_see(p->valid, op, 1u + s->has_ext, &at) ? -EINVAL : 0;
 }
 
 MM_INLINE int decode_pass(struct pass *p, const struct col_head *head, const void *ids, bool wide,
 			  struct mm_op *ops, u32 n)
 {
 	struct mm_op *op = ops, *end = ops + n;
-	u64 ts = head->first_ts;
+	const u64 *ts = p->v[CV_TS];
 
 	for (u32 i = 0; i < head->nr_ops; i++) {
 		u32 id = wide ? ((const u16 *)ids)[i] : ((const u8 *)ids)[i];
@@ -225,18 +242,22 @@ MM_INLINE int decode_pass(struct pass *p, const struct col_head *head, const voi
 			return -EINVAL;
 		if (MM_UNLIKELY(op + 1 + s->has_ext > end))
 			return -EINVAL;
-		ts += next_value(&p->v[CV_TS]);
-		op->ts = ts;
+		op->ts = ts[i];
 		memcpy(&op->task, &s->tail, 8);
-		if (s->heap) {
-			int err = decode_heap(p, s, &p->shapes[id], op);
+		if (s->way == WAY_ADDR) {
+			op->addr = next_field(s, CF_ADDR, &p->v[CV_ADDR], p->cells);
+			op->len = p->cells[s->cell[CF_LEN]];
+			op->arg = p->cells[s->cell[CF_ARG]];
+			op++;
+			continue;
+		}
+		if (s->way == WAY_PLAIN) {
+			decode_plain(p, s, &p->shapes[id], op);
+		} else {
+			int err = decode_slowly(p, s, &p->shapes[id], op);
 
 			if (err)
 				return err;
-		} else {
-			decode_plain(p, s, op);
-			if (s->has_ext)
-				decode_ext(p, &p->shapes[id], (void *)(op + 1), false);
 		}
 		op += 1 + s->has_ext;
 	}
@@ -259,7 +280,7 @@ static size_t stream_cap(const struct col_head *h, unsigned s)
 	return (s - CS_VALUES) & 1 ? n * 8 : (n + 1) / 2;
 }
 
-#define SLACK 16 /* a cursor may read 8 bytes behind its last value */
+#define SLACK 32 /* a cursor may read behind its last value */
 
 static const char *check_head(const struct col_head *h, size_t size, u32 n)
 {
@@ -285,6 +306,8 @@ static int reserve(struct columns_decoder *d, const struct col_head *h)
 
 	for (unsigned s = 0; s < NR_CS; s++)
 		need += ALIGN_UP(stream_cap(h, s) + SLACK, (size_t)64);
+	for (unsigned v = 0; v < NR_CV; v++)
+		need += (col_max_values(v, h->nr_ops) + 2) * sizeof(u64);
 	if (need > d->cap) {
 		free(d->buffer);
 		d->cap = 0;
@@ -305,23 +328,9 @@ static int reserve(struct columns_decoder *d, const struct col_head *h)
 	return 0;
 }
 
-/* Is a nibble above 8 among the control bytes? @n is rounded up to 8: zeros follow. */
-static bool bad_control(const u8 *control, size_t n)
-{
-	u64 bad = 0;
-
-	for (size_t i = 0; i < n; i += 8) {
-		u64 x;
-
-		memcpy(&x, control + i, 8);
-		bad |= (x >> 3) & (x | x >> 1 | x >> 2) & 0x1111111111111111ull;
-	}
-	return bad;
-}
-
-/* Copies or decompresses all streams to @at[]; control bytes that are not there say "no bytes". */
+/* Copies or decompresses all streams to @at[]; returns what is behind them in *@end. */
 static const char *unpack(struct columns_decoder *d, const struct col_head *h, const u8 *payload,
-			  u8 *at[NR_CS])
+			  u8 *at[NR_CS], u64 **end)
 {
 	u8 *to = d->buffer;
 
@@ -334,19 +343,75 @@ static const char *unpack(struct columns_decoder *d, const struct col_head *h, c
 			memcpy(to, payload, raw);
 		else if (ZSTD_decompressDCtx(d->zstd, to, raw, payload, stored) != raw)
 			return "a stream that zstd cannot decompress to its size";
-		if (s >= CS_VALUES && !((s - CS_VALUES) & 1)) {
-			memset(to + raw, 0, stream_cap(h, s) - raw + SLACK);
-			if (bad_control(to, raw))
-				return "a value of more than 8 bytes";
-		}
 		payload += stored;
 		to += ALIGN_UP(stream_cap(h, s) + SLACK, (size_t)64);
+	}
+	*end = (u64 *)(void *)to;
+	return NULL;
+}
+
+/*
+ * Values of one stream to @to: two to a control byte. The data may be read up to 14 bytes behind their end, and are
+ * never left behind it: a byte count above what is left is found out.
+ */
+static const char *expand(const u8 *control, size_t n, const u8 *data, size_t bytes, u64 *to)
+{
+	const u8 *end = data + bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned low = control[i] & 15, high = control[i] >> 4;
+		u64 x, y;
+
+		if (MM_UNLIKELY(data + low + high > end))
+			return "values that go on behind their stream";
+		memcpy(&x, data, 8);
+		memcpy(&y, data + low, 8);
+		to[2 * i] = x & byte_mask[low];
+		to[2 * i + 1] = y & byte_mask[high];
+		data += low + high;
+	}
+	to[2 * n] = to[2 * n + 1] = 0;
+	return data == end ? NULL : "values that end before their stream";
+}
+
+/* Differences become times; a sum that goes round is found out. */
+static const char *sum_times(u64 ts, u64 *v, u32 n)
+{
+	bool round = false;
+
+	for (u32 i = 0; i < n; i++) {
+		u64 next = ts + v[i];
+
+		round |= next < ts;
+		v[i] = ts = next;
+	}
+	return round ? "an impossible time" : NULL;
+}
+
+static const char *expand_all(const struct col_head *h, u8 *const at[NR_CS], u64 *to, struct pass *p)
+{
+	const char *why;
+
+	for (unsigned v = 0; v < NR_CV; v++) {
+		unsigned s = CS_VALUES + 2 * v;
+
+		why = expand(at[s], h->stream[s].raw, at[s + 1], h->stream[s + 1].raw, to);
+		if (why)
+			return why;
+		p->v[v] = to;
+		if (v == CV_TS)
+			why = (h->nr_ops + 1) / 2 != h->stream[s].raw ? "times that are missing"
+			      : sum_times(h->first_ts, to, h->nr_ops);
+		if (why)
+			return why;
+		to += col_max_values(v, h->nr_ops) + 2;
 	}
 	return NULL;
 }
 
 static const char *make_ready(struct columns_decoder *d, const struct col_head *h,
-			      const struct col_shape *shapes, const u8 *shifts)
+			      const struct col_shape *shapes, const u8 *shifts,
+			      const struct validator *valid)
 {
 	for (u32 i = 0; i < h->nr_cells; i++)
 		if (shifts[i] > 63)
@@ -354,6 +419,8 @@ static const char *make_ready(struct columns_decoder *d, const struct col_head *
 	for (u32 i = 0; i < h->nr_shapes; i++) {
 		const struct col_shape *s = &shapes[i];
 		struct shape *r = &d->ready[i];
+		const char *why;
+		bool check;
 
 		for (unsigned f = 0; f < COL_FIELDS; f++)
 			if (s->cell[f] >= h->nr_cells)
@@ -368,58 +435,68 @@ static const char *make_ready(struct columns_decoder *d, const struct col_head *
 		}
 		r->tail = (u64)s->task | (u64)s->flags << 32 | (u64)s->cpu << 48 | (u64)s->code << 56;
 		r->has_ext = !!(s->flags & MM_OP_HAS_EXT);
-		r->heap = s->code >= OP_MALLOC && s->code <= OP_FREE;
+		why = validator_shape(valid, s->code, s->flags, s->ext_has, s->task, &check);
+		if (why)
+			return why;
+		r->way = s->code >= OP_MALLOC && s->code <= OP_FREE ? WAY_HEAP : check ? WAY_CHECK
+			 : (s->vary & 6) || r->has_ext ? WAY_PLAIN : WAY_ADDR;
 	}
 	return NULL;
 }
 
-static bool all_used(const struct pass *p, const struct col_head *h)
+/* Was each value asked for, and none that was not there? @from: where the streams' values began. */
+static bool all_used(const struct pass *p, const u64 *const from[NR_CV], const struct col_head *h)
 {
-	for (unsigned v = 0; v < NR_CV; v++) {
-		const struct values *c = &p->v[v];
-
-		if ((c->next + 1) / 2 != h->stream[CS_VALUES + 2 * v].raw || c->data != c->end)
+	for (unsigned v = CV_ADDR; v < NR_CV; v++)
+		if (((u64)(p->v[v] - from[v]) + 1) / 2 != h->stream[CS_VALUES + 2 * v].raw)
 			return false;
-	}
 	return true;
 }
 
-int columns_decode(struct columns_decoder *d, const void *payload, size_t size, struct mm_op *ops,
-		   u32 n, const char **why)
+static const char *run_pass(struct pass *p, const struct col_head *h, const void *ids, struct mm_op *ops,
+			    u32 n)
 {
-	struct col_head h;
-	struct pass p;
-	u8 *at[NR_CS];
+	const u64 *from[NR_CV];
 	int err;
 
-	*why = "a payload too short for its head";
-	if (size < sizeof(h))
-		return -EINVAL;
-	memcpy(&h, payload, sizeof(h));
-	*why = check_head(&h, size, n);
-	if (*why)
-		return -EINVAL;
-	if (reserve(d, &h)) {
-		*why = "no memory";
-		return -ENOMEM;
-	}
-	*why = unpack(d, &h, payload, at);
-	if (!*why)
-		*why = make_ready(d, &h, (void *)at[CS_SHAPES], at[CS_SHIFTS]);
-	if (*why)
-		return -EINVAL;
-	p = (struct pass){.shapes = (void *)at[CS_SHAPES], .ready = d->ready, .heap = &d->heap,
-			  .cells = (void *)at[CS_CELLS], .shifts = at[CS_SHIFTS]};
-	for (unsigned v = 0; v < NR_CV; v++) {
-		u8 *data = at[CS_VALUES + 2 * v + 1];
+	memcpy(from, p->v, sizeof(from));
+	err = h->id_bytes == 2 ? decode_pass(p, h, ids, true, ops, n) : decode_pass(p, h, ids, false, ops, n);
+	if (err == -ENOMEM)
+		return "no memory";
+	return err || !all_used(p, from, h) ? "operations that contradict their streams" : NULL;
+}
 
-		p.v[v] = (struct values){.control = at[CS_VALUES + 2 * v], .data = data,
-					 .end = data + h.stream[CS_VALUES + 2 * v + 1].raw};
-	}
-	err = h.id_bytes == 2 ? decode_pass(&p, &h, at[CS_IDS], true, ops, n)
-			      : decode_pass(&p, &h, at[CS_IDS], false, ops, n);
-	*why = err == -ENOMEM ? "no memory" : "operations that contradict their streams";
-	if (!err && !all_used(&p, &h))
-		err = -EINVAL;
-	return err;
+const char *columns_decode(struct columns_decoder *d, const void *payload, size_t size, struct mm_op *ops,
+			   u32 n, struct validator *valid)
+{
+	struct col_head h;
+	struct pass p = {.heap = &d->heap, .valid = valid};
+	const char *why;
+	u8 *at[NR_CS];
+	u64 *values;
+
+	if (size < sizeof(h))
+		return "a payload too short for its head";
+	memcpy(&h, payload, sizeof(h));
+	why = check_head(&h, size, n);
+	if (why)
+		return why;
+	if (h.first_ts < valid->last_ts)
+		return "a time before that of the block before";
+	if (reserve(d, &h))
+		return "no memory";
+	why = unpack(d, &h, payload, at, &values);
+	if (!why)
+		why = make_ready(d, &h, (void *)at[CS_SHAPES], at[CS_SHIFTS], valid);
+	if (!why)
+		why = expand_all(&h, at, values, &p);
+	if (why)
+		return why;
+	p.shapes = (void *)at[CS_SHAPES];
+	p.ready = d->ready;
+	p.cells = (void *)at[CS_CELLS];
+	p.shifts = at[CS_SHIFTS];
+	why = run_pass(&p, &h, at[CS_IDS], ops, n);
+	valid->last_ts = p.v[CV_TS][h.nr_ops - 1];
+	return why;
 }

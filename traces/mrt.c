@@ -202,6 +202,7 @@ static int load_ops(struct mrt *f, size_t at, const struct trace_block *blk, str
 
 	if (!blk->records || blk->records > TRACE_MAX_BLOCK_RECORDS)
 		return bad(f, at, b->why, sizeof(b->why), "an impossible number of operations");
+	f->valid.new_tasks = 0;
 	if (f->header.encoding == TRACE_ENC_RAW) {
 		if (blk->size != blk->records * sizeof(struct mm_op))
 			return bad(f, at, b->why, sizeof(b->why), "an impossible size of raw operations");
@@ -209,20 +210,21 @@ static int load_ops(struct mrt *f, size_t at, const struct trace_block *blk, str
 	} else {
 		if (reserve(b, blk->records))
 			return bad(f, at, b->why, sizeof(b->why), "no memory");
-		if (columns_decode(f->columns, payload, blk->size, b->buffer, blk->records, &why))
-			return bad(f, at, b->why, sizeof(b->why), "%s", why);
 		b->ops = b->buffer;
+		b->nr = blk->records;
+		why = columns_decode(f->columns, payload, blk->size, b->buffer, b->nr, &f->valid);
+		b->nr_new_tasks = f->valid.new_tasks;
+		trace_upgrade(f->header.major, b->buffer, b->nr);
+		return why ? bad(f, at, b->why, sizeof(b->why), "%s", why) : 0;
 	}
 	b->nr = blk->records;
 	if (f->header.major != TRACE_VERSION_NOW) {
-		if (b->ops == payload && reserve(b, blk->records))
+		if (reserve(b, blk->records))
 			return bad(f, at, b->why, sizeof(b->why), "no memory");
-		if (b->ops == payload)
-			memcpy(b->buffer, payload, blk->size);
+		memcpy(b->buffer, payload, blk->size);
 		b->ops = b->buffer;
 		trace_upgrade(f->header.major, b->buffer, b->nr);
 	}
-	f->valid.new_tasks = 0;
 	why = validator_see(&f->valid, b->ops, b->nr, &wrong);
 	b->nr_new_tasks = f->valid.new_tasks;
 	return why ? bad(f, at, b->why, sizeof(b->why), "operation %zu of the block: %s", wrong, why) : 0;

@@ -122,6 +122,21 @@ MM_INLINE const char *see_op(struct validator *v, const struct mm_op *op, bool l
 	return rule->heap ? see_heap(v, op) : NULL;
 }
 
+const char *validator_shape(const struct validator *v, u8 code, u16 flags, u16 ext_has, u32 task, bool *each)
+{
+	struct validator copy = {.nr_tasks = MM_MAX_TASKS + 1, .nr_slots = 1};
+	struct mm_op ops[2] = {{.code = code, .flags = flags, .task = task}};
+	struct mm_op_ext x = {.code = OP_EXT, .has = ext_has};
+	const struct op_rule *rule = &v->rule[code & (NR_OP_CODES - 1)];
+
+	*each = code == OP_TASK || code == OP_FORK || task >= v->nr_tasks;
+	if (code == OP_TASK)
+		return NULL;
+	copy.rule[code & (NR_OP_CODES - 1)] = *rule;
+	memcpy(&ops[1], &x, sizeof(x));
+	return see_op(&copy, ops, false);
+}
+
 const char *validator_see(struct validator *v, const struct mm_op *ops, size_t n, size_t *at)
 {
 	for (size_t i = 0; i < n; i++) {
