@@ -26,7 +26,8 @@ struct shape { /* a shape made ready for the pass: 64 bytes */
 enum way { /* how an operation of the shape is decoded, from frequent to rare */
 	WAY_ADDR,  /* nothing but perhaps addr varies, no extension */
 	WAY_PLAIN,
-	WAY_HEAP,
+	WAY_ALLOC, WAY_FREE, /* without extension */
+	WAY_HEAP_EXT,
 	WAY_CHECK  /* a plain one whose records are validated one by one */
 };
 
@@ -106,7 +107,7 @@ MM_INLINE u64 next_field(const struct shape *s, unsigned f, const u64 **v, u64 *
 	return cells[s->cell[f]] += unzigzag(d) << s->shift[f];
 }
 
-static u64 ext_field(struct pass *p, const struct col_shape *s, unsigned f)
+MM_INLINE u64 ext_field(struct pass *p, const struct col_shape *s, unsigned f)
 {
 	u64 *cell = &p->cells[s->cell[f]];
 
@@ -115,7 +116,7 @@ static u64 ext_field(struct pass *p, const struct col_shape *s, unsigned f)
 	return *cell;
 }
 
-static void decode_ext(struct pass *p, const struct col_shape *s, struct mm_op_ext *x, bool x0_is_done)
+MM_INLINE void decode_ext(struct pass *p, const struct col_shape *s, struct mm_op_ext *x, bool x0_is_done)
 {
 	if (!x0_is_done)
 		x->x0 = ext_field(p, s, CF_X0);
@@ -130,7 +131,7 @@ static void decode_ext(struct pass *p, const struct col_shape *s, struct mm_op_e
 
 /* Heap operations: the decoder's half of heap_alloc(), heap_free(), heap_realloc() of the encoder. */
 
-static int decode_alloc(struct pass *p, const struct shape *s, struct mm_op *op)
+MM_INLINE int decode_alloc(struct pass *p, const struct shape *s, struct mm_op *op)
 {
 	struct heap_guess *h = p->heap;
 	u8 class = slot_class(op->len);
@@ -147,7 +148,7 @@ static int decode_alloc(struct pass *p, const struct shape *s, struct mm_op *op)
 	return guess_born(h, slot, class, op->addr, op->len, op->addr == addr);
 }
 
-static int decode_free(struct pass *p, const struct shape *s, struct mm_op *op)
+MM_INLINE int decode_free(struct pass *p, const struct shape *s, struct mm_op *op)
 {
 	struct heap_guess *h = p->heap;
 	u32 arg = (u32)next_masked(&p->v[CV_ARG], s->mask[CF_ARG], s->inc[CF_ARG]);
@@ -188,19 +189,27 @@ static int decode_realloc(struct pass *p, const struct shape *s, const struct co
 	return guess_born(h, new, slot_class(op->len), op->addr, op->len, op->addr == addr);
 }
 
-static __attribute__((noinline)) int decode_heap(struct pass *p, const struct shape *s,
-						 const struct col_shape *full, struct mm_op *op)
+/* malloc, calloc, free without an extension: the hot ones. */
+MM_INLINE int decode_heap(struct pass *p, const struct shape *s, bool is_free, struct mm_op *op)
+{
+	op->len = next_field(s, CF_LEN, &p->v[CV_LEN], p->cells);
+	return is_free ? decode_free(p, s, op) : decode_alloc(p, s, op);
+}
+
+static int decode_heap_ext(struct pass *p, const struct shape *s, const struct col_shape *full,
+			   struct mm_op *op)
 {
 	struct mm_op_ext *x = (struct mm_op_ext *)(void *)(op + 1);
 	int err;
 
-	op->len = next_field(s, CF_LEN, &p->v[CV_LEN], p->cells);
-	if (full->code == OP_FREE)
-		err = decode_free(p, s, op);
-	else if (full->code != OP_REALLOC)
-		err = decode_alloc(p, s, op);
-	else
-		err = s->has_ext ? decode_realloc(p, s, full, op, x) : -EINVAL;
+	if (full->code != OP_REALLOC)
+		err = decode_heap(p, s, full->code == OP_FREE, op);
+	else if (!s->has_ext)
+		return -EINVAL;
+	else {
+		op->len = next_field(s, CF_LEN, &p->v[CV_LEN], p->cells);
+		err = decode_realloc(p, s, full, op, x);
+	}
 	if (!err && s->has_ext)
 		decode_ext(p, full, x, full->code == OP_REALLOC);
 	return err;
@@ -221,47 +230,48 @@ static __attribute__((noinline)) int decode_slowly(struct pass *p, const struct 
 {
 	size_t at;
 
-	if (s->way == WAY_HEAP)
-		return op->task < p->valid->nr_tasks ? decode_heap(p, s, full, op) : -EINVAL;
+	if (s->way == WAY_HEAP_EXT)
+		return op->task < p->valid->nr_tasks ? decode_heap_ext(p, s, full, op) : -EINVAL;
 	decode_plain(p, s, full, op);
 	p->valid->last_ts = 0; /* times are judged for the whole block */
 	return validator_see(p->valid, op, 1u + s->has_ext, &at) ? -EINVAL : 0;
 }
 
-MM_INLINE int decode_pass(struct pass *p, const struct col_head *head, const void *ids, bool wide,
+/* @outer is copied so that the compiler keeps the cursors in registers: nobody else sees the copy. */
+MM_INLINE int decode_pass(struct pass *outer, const struct col_head *head, const void *ids, bool wide,
 			  struct mm_op *ops, u32 n)
 {
 	struct mm_op *op = ops, *end = ops + n;
-	const u64 *ts = p->v[CV_TS];
+	struct pass p = *outer;
+	const u64 *ts = p.v[CV_TS];
+	u32 nr_ops = head->nr_ops, nr_shapes = head->nr_shapes;
+	int err = 0;
 
-	for (u32 i = 0; i < head->nr_ops; i++) {
+	for (u32 i = 0; i < nr_ops && !err; i++) {
 		u32 id = wide ? ((const u16 *)ids)[i] : ((const u8 *)ids)[i];
-		const struct shape *s = &p->ready[id];
+		const struct shape *s = &p.ready[id];
 
-		if (MM_UNLIKELY(id >= head->nr_shapes))
-			return -EINVAL;
-		if (MM_UNLIKELY(op + 1 + s->has_ext > end))
+		if (MM_UNLIKELY(id >= nr_shapes) || MM_UNLIKELY(op + 1 + s->has_ext > end))
 			return -EINVAL;
 		op->ts = ts[i];
 		memcpy(&op->task, &s->tail, 8);
 		if (s->way == WAY_ADDR) {
-			op->addr = next_field(s, CF_ADDR, &p->v[CV_ADDR], p->cells);
-			op->len = p->cells[s->cell[CF_LEN]];
-			op->arg = p->cells[s->cell[CF_ARG]];
-			op++;
-			continue;
-		}
-		if (s->way == WAY_PLAIN) {
-			decode_plain(p, s, &p->shapes[id], op);
+			op->addr = next_field(s, CF_ADDR, &p.v[CV_ADDR], p.cells);
+			op->len = p.cells[s->cell[CF_LEN]];
+			op->arg = p.cells[s->cell[CF_ARG]];
+		} else if (s->way == WAY_PLAIN) {
+			decode_plain(&p, s, &p.shapes[id], op);
+		} else if (s->way <= WAY_FREE) {
+			err = decode_heap(&p, s, s->way == WAY_FREE, op);
 		} else {
-			int err = decode_slowly(p, s, &p->shapes[id], op);
-
-			if (err)
-				return err;
+			*outer = p;
+			err = decode_slowly(outer, s, &p.shapes[id], op);
+			p = *outer;
 		}
 		op += 1 + s->has_ext;
 	}
-	return op == end ? 0 : -EINVAL;
+	*outer = p;
+	return err ? err : op == end ? 0 : -EINVAL;
 }
 
 /* Buffers: everything a file declares is checked here before it is used as a size. */
@@ -409,6 +419,18 @@ static const char *expand_all(const struct col_head *h, u8 *const at[NR_CS], u64
 	return NULL;
 }
 
+static u8 way_of(const struct col_shape *s, bool check, bool ext)
+{
+	if (s->code >= OP_MALLOC && s->code <= OP_FREE) {
+		if (ext || check || s->code == OP_REALLOC)
+			return WAY_HEAP_EXT;
+		return s->code == OP_FREE ? WAY_FREE : WAY_ALLOC;
+	}
+	if (check)
+		return WAY_CHECK;
+	return (s->vary & 6) || ext ? WAY_PLAIN : WAY_ADDR;
+}
+
 static const char *make_ready(struct columns_decoder *d, const struct col_head *h,
 			      const struct col_shape *shapes, const u8 *shifts,
 			      const struct validator *valid)
@@ -438,8 +460,7 @@ static const char *make_ready(struct columns_decoder *d, const struct col_head *
 		why = validator_shape(valid, s->code, s->flags, s->ext_has, s->task, &check);
 		if (why)
 			return why;
-		r->way = s->code >= OP_MALLOC && s->code <= OP_FREE ? WAY_HEAP : check ? WAY_CHECK
-			 : (s->vary & 6) || r->has_ext ? WAY_PLAIN : WAY_ADDR;
+		r->way = way_of(s, check, r->has_ext);
 	}
 	return NULL;
 }
