@@ -33,8 +33,8 @@ void validator_reset(struct validator *v); /* before the first record again */
 const char *validator_see(struct validator *v, const struct mm_op *ops, size_t n, size_t *at);
 
 /*
- * What can be judged without the values: NULL or what is wrong. *@each: records must be seen one by one all the same (task
- * bookkeeping, fork, tasks not introduced yet).
+ * What can be judged without the values: NULL or what is wrong. *@each: records must be seen one by one
+ * all the same (task bookkeeping, fork, tasks not introduced yet).
  */
 const char *validator_shape(const struct validator *v, u8 code, u16 flags, u16 ext_has, u32 task, bool *each);
 
