@@ -485,6 +485,11 @@ static int end_regions(struct rec_convert *c, const struct rec_event *e)
 
 /* --- calls, faults, heap --- */
 
+static bool is_hidden(const struct process *p, u64 addr)
+{
+	return addr >= p->hidden && addr < p->hidden_end;
+}
+
 static int put_call(struct rec_convert *c, const struct rec_event *e)
 {
 	struct process *p = proc_find(c, e->tgid);
@@ -503,6 +508,8 @@ static int put_call(struct rec_convert *c, const struct rec_event *e)
 		}
 		return 0;
 	}
+	if (is_hidden(p, e->a[0]))
+		return 0;
 	err = task_of(c, p, e, &task);
 	if (err)
 		return err;
@@ -520,11 +527,16 @@ static int take_fault(struct rec_convert *c, const struct rec_event *e)
 	u32 task;
 	int err;
 
+	if (!p && e->flags & REC_F_EARLY) { /* the command's first exec */
+		p = proc_add(c, e->tgid);
+		if (p)
+			p->borrower = true;
+	}
 	if (!p) {
 		c->orphans++;
 		return 0;
 	}
-	if (e->a[0] >= p->hidden && e->a[0] < p->hidden_end)
+	if (is_hidden(p, e->a[0]))
 		return 0;
 	if (e->flags & REC_F_EARLY) {
 		f = calloc(1, sizeof(*f));

@@ -418,13 +418,15 @@ static struct heap_shm *map_shm(const char *path)
 
 	if (fd < 0)
 		return NULL;
-	s = mmap(NULL, PRELOAD_SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	/* one page more than the file has: its place is for a page of our own, see begin() */
+	s = mmap(NULL, PRELOAD_SHM_SIZE + 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+		 fd, 0);
 	close(fd);
 	if (s == MAP_FAILED)
 		return NULL;
 	if (s->magic == PRELOAD_MAGIC && s->ring_events == PRELOAD_RING_EVENTS)
 		return s;
-	munmap(s, PRELOAD_SHM_SIZE);
+	munmap(s, PRELOAD_SHM_SIZE + 4096);
 	return NULL;
 }
 
@@ -438,7 +440,10 @@ static __attribute__((constructor)) void begin(void)
 	if (!real.malloc)
 		find_real();
 	s = path ? map_shm(path) : NULL;
-	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* inside the range that the recorder leaves out of the trace */
+	page = s ? mmap((char *)s + PRELOAD_SHM_SIZE, 4096, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
+		 : MAP_FAILED;
 	if (s && page != MAP_FAILED && !madvise(page, 4096, MADV_WIPEONFORK)) {
 		*page = 1;
 		same_process = page;

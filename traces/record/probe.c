@@ -159,29 +159,27 @@ s64 rec_probe_drain(struct rec_probe *p, struct rec_queues *qs)
 
 /* --- processes --- */
 
-static int set_proc(struct rec_probe *p, u32 tgid, u32 state)
-{
-	const struct rec_proc v = {0, state, 0};
-
-	return bpf_map__update_elem(p->skel->maps.procs, &tgid, sizeof(tgid), &v, sizeof(v),
-				    BPF_ANY);
-}
-
-int rec_probe_add_waiting(struct rec_probe *p, pid_t pid)
-{
-	return set_proc(p, (u32)pid, PROC_WAITS);
-}
-
-int rec_probe_add_running(struct rec_probe *p, pid_t pid)
+/* Runs a program of kind "syscall" on process @pid. */
+static int run_on(struct rec_probe *p, const struct bpf_program *prog, pid_t pid)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	int err;
 
 	p->skel->bss->listed = (u32)pid;
-	err = bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.snapshot), &opts);
+	err = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
 	if (err)
 		return err;
 	return opts.retval ? -ESRCH : 0;
+}
+
+int rec_probe_add_waiting(struct rec_probe *p, pid_t pid)
+{
+	return run_on(p, p->skel->progs.enlist, pid);
+}
+
+int rec_probe_add_running(struct rec_probe *p, pid_t pid)
+{
+	return run_on(p, p->skel->progs.snapshot, pid);
 }
 
 u64 rec_probe_lost(const struct rec_probe *p, enum rec_loss kind, u32 cpu)

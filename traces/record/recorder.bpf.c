@@ -480,8 +480,14 @@ static __always_inline void fault(u64 addr, u16 flags)
 
 	if (addr >> user_bits)
 		return;
-	p = traced(tgid, &fresh);
+	p = bpf_map_lookup_elem(&procs, &tgid);
+	if (!p || p->state != PROC_WAITS)
+		p = traced(tgid, &fresh);
 	if (!p || !(ring = ring_of_cpu()))
+		return;
+	if (p->mm != (u64)bpf_get_current_task_btf()->mm)
+		flags |= REC_F_EARLY; /* in what an exec is building */
+	else if (p->state == PROC_WAITS)
 		return;
 	/* the last quarter is for events without which the faults make no sense */
 	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >
@@ -493,8 +499,6 @@ static __always_inline void fault(u64 addr, u16 flags)
 		lose(LOSS_FAULT);
 		return;
 	}
-	if (p->state == PROC_LIVE && p->mm != (u64)bpf_get_current_task_btf()->mm)
-		flags |= REC_F_EARLY;
 	e->ts = bpf_ktime_get_ns();
 	e->tgid = tgid;
 	e->tid = (u32)id;
@@ -639,4 +643,20 @@ int snapshot(void *ctx)
 		err = 0;
 	bpf_task_release(task);
 	return err;
+}
+
+/* Run once by the recorder for the command it is about to start: recorded from its next exec on. */
+SEC("syscall")
+int enlist(void *ctx)
+{
+	struct task_struct *task = bpf_task_from_pid((s32)listed);
+	struct rec_proc now = {0, PROC_WAITS, 0};
+	u32 tgid = listed;
+
+	if (!task)
+		return -3;
+	now.mm = (u64)task->mm;
+	bpf_map_update_elem(&procs, &tgid, &now, BPF_ANY);
+	bpf_task_release(task);
+	return 0;
 }
