@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "bench/plot.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <spawn.h>
@@ -73,6 +74,7 @@ static void put_string(FILE *f, const char *name, const char *value)
 static void put_ranges(FILE *f, const struct plot *p, const struct table *t)
 {
 	double least = INFINITY, greatest = 0;
+	char name[64];
 
 	for (unsigned i = 0; i < p->nr_series; i++) {
 		int col = table_col(t, p->series[i]);
@@ -89,8 +91,10 @@ static void put_ranges(FILE *f, const struct plot *p, const struct table *t)
 				own_least = fmin(own_least, v);
 		}
 		least = fmin(least, own_least);
-		fprintf(f, "max_%s = %.9g\nmin_%s = %.9g\n", p->series[i], own, p->series[i],
-			isinf(own_least) ? 0 : own_least);
+		snprintf(name, sizeof(name), "%s", p->series[i]);
+		for (char *c = name; *c; c++) /* names of variables */
+			*c = isalnum((unsigned char)*c) ? *c : '_';
+		fprintf(f, "max_%s = %.9g\nmin_%s = %.9g\n", name, own, name, isinf(own_least) ? 0 : own_least);
 	}
 	fprintf(f, "least = %.9g\ngreatest = %.9g\n", isinf(least) ? 1 : least, greatest > 0 ? greatest : 1);
 	double x_least = 0, x_greatest = 1;

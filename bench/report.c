@@ -109,9 +109,9 @@ static int figure(FILE *out, const struct figure *g, unsigned number)
 {
 	int rc;
 
-	fputs("<figure>\n", out);
+	fputs("<figure>\n<div class=scroll>", out);
 	rc = report_svg(out, g->svg, number, g->title);
-	fputs("<figcaption>", out);
+	fputs("</div>\n<figcaption>", out);
 	report_text(out, g->plot->sentence);
 	fputs("<details><summary>drawn by</summary><code>", out);
 	report_text(out, g->command);
