@@ -60,6 +60,8 @@ struct bench_case {
 	enum bench_unit unit;
 	double goal;              /* 0: none */
 	double rival;             /* 0: none */
+	double arg_goals[BENCH_MAX_ARGS];  /* in the order of args; 0: goal holds */
+	double arg_rivals[BENCH_MAX_ARGS]; /* 0: rival holds */
 	const char *rival_name;   /* whose figure it is, and where it was measured */
 };
 

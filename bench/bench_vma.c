@@ -68,8 +68,8 @@ static void map_run(struct bench_ctx *ctx, u64 n)
 
 const struct bench_case bench_vma_cases[] = {
 	{.suite = "vma", .name = "find", .help = "find_vma at a random VMA", .setup = setup, .run = find_run,
-	 .teardown = teardown, .args = {100, 10000, 1000000}, .nr_args = 3, .arg_name = "vmas", .rival = 27,
-	 .rival_name = "Linux's rbtree at 100; 87 at 10 000, 1086 at 1 000 000"},
+	 .teardown = teardown, .args = {100, 10000, 1000000}, .nr_args = 3, .arg_name = "vmas",
+	 .arg_rivals = {27, 87, 1086}, .rival_name = "Linux's rbtree"},
 	{.suite = "vma", .name = "find-near", .help = "find_vma where the last hit was", .setup = setup,
 	 .run = near_run, .teardown = teardown, .args = {10000}, .nr_args = 1, .arg_name = "vmas", .goal = 5,
 	 .rival = 41, .rival_name = "Linux"},

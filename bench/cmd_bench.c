@@ -147,9 +147,9 @@ static double in_unit(const struct gbench_result *r, double ns)
 	}
 }
 
-static bool goal_met(const struct bench_case *c, double v)
+static bool goal_met(const struct gbench_result *r, double v)
 {
-	return c->unit == BENCH_NS ? v <= c->goal : v >= c->goal;
+	return r->c->unit == BENCH_NS ? v <= r->goal : v >= r->goal;
 }
 
 static void print_head(const struct report *rep)
@@ -180,9 +180,9 @@ static void print_row(struct report *rep, const struct gbench_result *r, const d
 		sorted[1] = fmax(sorted[1], v[i]);
 	}
 	printf("%-44s %10.4g %10.4g %10.4g %-5s", r->name, median, sorted[0], sorted[1], unit_names[c->unit]);
-	print_optional(c->goal);
-	printf(" %-6s", !(c->goal > 0) ? "" : goal_met(c, median) ? "met" : "MISSED");
-	print_optional(c->rival);
+	print_optional(r->goal);
+	printf(" %-6s", !(r->goal > 0) ? "" : goal_met(r, median) ? "met" : "MISSED");
+	print_optional(r->rival);
 	for (unsigned i = 0; i < NR_PERF_ITEMS; i++)
 		if (rep->counted[i])
 			printf(" %13.4g", r->perf[i]);
@@ -207,8 +207,8 @@ static void add_json(struct report *rep, const struct gbench_result *r, const do
 	o = json_pack("{ss ss ss ss* sI si ss ss sb so so ss* sf so sI so}", "name", r->name, "suite", c->suite,
 		      "case", c->name, "arg_name", c->nr_args ? (c->arg_name ? c->arg_name : "arg") : NULL, "arg",
 		      (json_int_t)r->arg, "threads", (int)r->threads, "help", c->help ? c->help : "", "unit",
-		      unit_names[c->unit], "less_is_better", c->unit == BENCH_NS, "goal", optional(c->goal),
-		      "rival", optional(c->rival), "rival_name", c->rival_name, "median",
+		      unit_names[c->unit], "less_is_better", c->unit == BENCH_NS, "goal", optional(r->goal),
+		      "rival", optional(r->rival), "rival_name", c->rival_name, "median",
 		      stats_median(v, r->repetitions), "values", values, "iterations",
 		      (json_int_t)r->iterations, "perf", perf);
 	json_array_append_new(rep->benches, o);

@@ -40,6 +40,7 @@ struct registration {
 	const bench_case *c;
 	s64 arg;
 	unsigned threads;
+	double goal, rival;
 	const gbench_options *opt;
 	std::string name;
 	bench_ctx ctx;
@@ -160,6 +161,8 @@ class collector : public benchmark::BenchmarkReporter {
 			out.c = r->c;
 			out.arg = r->arg;
 			out.threads = r->threads;
+			out.goal = r->goal;
+			out.rival = r->rival;
 			out.name = r->name.c_str();
 			if (run.error_occurred) {
 				out.error = run.error_message.c_str();
@@ -204,13 +207,15 @@ class collector : public benchmark::BenchmarkReporter {
 	}
 };
 
-void add(std::vector<std::unique_ptr<registration>> *all, const bench_case *c, s64 arg, unsigned threads,
+void add(std::vector<std::unique_ptr<registration>> *all, const bench_case *c, unsigned arg, unsigned threads,
 	 const gbench_options *opt)
 {
 	auto r = std::make_unique<registration>();
 
 	r->c = c;
-	r->arg = arg;
+	r->arg = c->nr_args ? c->args[arg] : 0;
+	r->goal = c->arg_goals[arg] > 0 ? c->arg_goals[arg] : c->goal;
+	r->rival = c->arg_rivals[arg] > 0 ? c->arg_rivals[arg] : c->rival;
 	r->threads = threads;
 	r->opt = opt;
 	r->name = full_name(*r);
@@ -232,8 +237,7 @@ void add_all(std::vector<std::unique_ptr<registration>> *all, const gbench_optio
 		for (; c->name; c++)
 			for (unsigned a = 0; a < (c->nr_args ? c->nr_args : 1); a++)
 				for (unsigned t = 0; t < BENCH_MAX_THREADS && (!t || c->threads[t]); t++)
-					add(all, c, c->nr_args ? c->args[a] : 0, c->threads[t] ? c->threads[t] : 1,
-					    opt);
+					add(all, c, a, c->threads[t] ? c->threads[t] : 1, opt);
 }
 
 } // namespace

@@ -13,6 +13,7 @@ struct gbench_result {
 	const struct bench_case *c;
 	s64 arg;
 	unsigned threads;
+	double goal, rival;     /* of this argument; 0: none */
 	const char *name;       /* suite/name/arg */
 	const char *error;      /* NULL, or why it could not be measured: then the rest is unset */
 	unsigned repetitions;
