@@ -5,9 +5,10 @@
  *   alloc:  CPU array -> shared array -> partial slabs -> free slabs -> new slab
  *   free:   CPU array -> shared array -> slab (tail of partial, head of free, or destroyed)
  *
- * A slab's freelist is an array of indices; slots [active, num) hold the free ones. On-slab it lies
- * before the objects, shifted with them by the colour; off-slab it is a kmalloc object of its own.
- * Batches first ask the host's cache for what they will touch, in an order that changes nothing.
+ * A slab's freelist is an array of indices; slots [active, num) hold the free ones. On-slab it is
+ * accounted before the objects and shifted with them by the colour (but see on_slab_freelist());
+ * off-slab it is a kmalloc object of its own. Batches first ask the host's cache for what they will
+ * touch, in an order that changes nothing.
  * Linux: mm/slab.c; left out: alien arrays, kmemcheck, RCU-deferred slab freeing.
  */
 #include <errno.h>
@@ -155,10 +156,10 @@ static int make_node(struct kmem_cache *c, unsigned cpu)
 	struct kmem *k = c->kmem;
 	struct kmem_cache_node *n;
 
-	if (k->early && k->nr_boot_nodes < 2)
+	if (k->early && !k->ideal)
 		n = (struct kmem_cache_node *)(void *)k->boot_nodes[k->nr_boot_nodes++];
 	else
-		n = kmalloc(k, cpu, k->node_size, GFP_KERNEL);
+		n = kmem_meta_alloc(c, cpu, k->node_size, META_NODE);
 	if (!n)
 		return -ENOMEM;
 	init_node(c, n);
@@ -166,11 +167,13 @@ static int make_node(struct kmem_cache *c, unsigned cpu)
 	return 0;
 }
 
-static struct array_cache *alloc_array(struct kmem *k, unsigned cpu, u32 limit)
+static struct array_cache *alloc_shared(struct kmem_cache *c, unsigned cpu, u32 limit)
 {
-	struct array_cache *ac = kzalloc(k, cpu, sizeof(*ac) + limit * sizeof(void *), GFP_KERNEL);
+	struct array_cache *ac =
+		kmem_meta_alloc(c, cpu, sizeof(*ac) + limit * sizeof(void *), META_SHARED);
 
 	if (ac) {
+		memset(ac, 0, sizeof(*ac));
 		ac->limit = limit;
 		ac->batchcount = SLAB_SHARED_BATCH;
 	}
@@ -207,12 +210,12 @@ int slab_setup_cpus(struct kmem_cache *c, unsigned cpu)
 	c->shared = k->full && k->ncpu > 1 && c->size <= 1u << k->page_shift ? 8 : 0;
 	tune_arrays(c, limit, batch);
 	if (c->shared) {
-		shared = alloc_array(k, cpu, c->shared * batch);
+		shared = alloc_shared(c, cpu, c->shared * batch);
 		if (!shared)
 			return -ENOMEM;
 	}
 	if (!c->node && make_node(c, cpu)) {
-		kfree(k, cpu, shared);
+		kmem_meta_free(c, cpu, shared);
 		return -ENOMEM;
 	}
 	if (k->full) {
@@ -226,8 +229,8 @@ void slab_release(struct kmem_cache *c, unsigned cpu)
 {
 	if (c->kmem->smp)
 		pthread_spin_destroy(&c->node->lock);
-	kfree(c->kmem, cpu, c->node->shared);
-	kfree(c->kmem, cpu, c->node);
+	kmem_meta_free(c, cpu, c->node->shared);
+	kmem_meta_free(c, cpu, c->node);
 }
 
 /* ---- slabs ---- */
@@ -261,15 +264,27 @@ static void slabs_destroy(struct kmem_cache *c, unsigned cpu, u32 chain)
 	}
 }
 
+/* freelist[i] = i: copied, growing is not rare when caches breathe. */
+static void init_freelist(struct kmem_cache *c, struct page *page)
+{
+	if (c->idx_bytes == 1)
+		memcpy(page->freelist, c->kmem->identity, c->num);
+	else
+		for (u32 i = 0; i < c->num; i++)
+			((u16 *)page->freelist)[i] = (u16)i;
+}
+
 static void init_objects(struct kmem_cache *c, struct page *page)
 {
+	init_freelist(c, page);
+	if (!c->ctor && !c->debug)
+		return;
 	for (u32 i = 0; i < c->num; i++) {
 		void *obj = slab_object(c, page, i);
 
-		slab_freelist_set(c, page, i, i);
 		if (c->debug)
 			slab_debug_init_object(c, obj);
-		else if (c->ctor)
+		else
 			c->ctor(obj);
 	}
 }
@@ -286,6 +301,21 @@ static u32 next_colour(struct kmem_cache *c, struct kmem_cache_node *n)
 	return offset * c->colour_off;
 }
 
+/*
+ * Where the freelist of an on-slab cache is kept. Its place in the slab (at the colour's offset) is
+ * left free, but byte lists lie in a dense array: all at the start of their pages, they would compete
+ * for the same few sets of the host's caches.
+ */
+static void *on_slab_freelist(const struct kmem_cache *c, const struct page *page, u32 offset)
+{
+	const struct kmem *k = c->kmem;
+	u64 f = (u64)(page - k->map);
+
+	if (c->idx_bytes != 1)
+		return slab_base(k, page) + offset;
+	return k->freelists + f * KMEM_FREELIST + (c->num <= 64 ? f / 16 % 4 * 64 : 0);
+}
+
 /* One more free slab. Spec 04 s3. */
 static bool cache_grow(struct kmem_cache *c, unsigned cpu, gfp_t gfp)
 {
@@ -298,7 +328,7 @@ static bool cache_grow(struct kmem_cache *c, unsigned cpu, gfp_t gfp)
 	if (!page)
 		return false;
 	freelist = c->off_slab ? kmem_cache_alloc(c->freelist_cache, cpu, gfp & ~(gfp_t)MM_GFP_ZERO)
-			       : slab_base(c->kmem, page) + offset;
+			       : on_slab_freelist(c, page, offset);
 	if (!freelist) {
 		kmem_freepages(c, cpu, page, c->gfporder);
 		return false;
@@ -433,37 +463,97 @@ void *slab_alloc_slow(struct kmem_cache *c, unsigned cpu, gfp_t gfp)
 
 /* ---- freeing (spec 04 s5) ---- */
 
-/* Puts one object back; returns its slab if that is to be destroyed. */
-static struct page *free_one(struct kmem_cache *c, struct kmem_cache_node *n, void *obj)
-{
-	struct page *map = c->kmem->memmap, *page = kmem_page(c->kmem, obj);
-	struct slab_list *lists = n->lists;
-	u32 active = page->slab_active - 1;
-	enum kmem_slab_list from = active + 1 == c->num ? KMEM_SLABS_FULL : KMEM_SLABS_PARTIAL;
+/* The books of one batch: nothing else changes them under the lock. */
+struct free_batch {
+	struct page *memmap;
+	u32 num, free_objects, chain;
+	struct slab_list partial;
+};
 
-	VM_BUG_ON(page->slab_cache != c || active >= c->num);
-	slab_freelist_set(c, page, active, slab_index(c, page, obj));
-	page->slab_active = active;
-	n->free_objects++;
-	slab_list_del(map, &lists[from], page);
+/* The rarer moves: off the full list, or empty. @done: objects of the batch put back so far. */
+static __attribute__((noinline)) void relink(struct kmem_cache *c, struct free_batch *b,
+					     struct page *page, u32 active, u32 done)
+{
+	struct slab_list *full = &c->node->lists[KMEM_SLABS_FULL];
+
+	slab_list_del(b->memmap, active + 1 == b->num ? full : &b->partial, page);
 	if (active) {
-		slab_list_add_tail(map, &lists[KMEM_SLABS_PARTIAL], page);
-		return NULL;
+		slab_list_add_tail(b->memmap, &b->partial, page);
+	} else if (b->free_objects + done > c->node->free_limit) {
+		u32 f = (u32)(page - b->memmap);
+
+		b->free_objects -= b->num;
+		page_link(b->memmap, f)->next = b->chain;
+		b->chain = f;
+	} else {
+		slab_list_add(b->memmap, &c->node->lists[KMEM_SLABS_FREE], page);
 	}
-	if (n->free_objects > n->free_limit) {
-		n->free_objects -= c->num;
-		return page;
-	}
-	slab_list_add(map, &lists[KMEM_SLABS_FREE], page);
-	return NULL;
 }
 
-/* Back to the slabs, in order; the caller holds the node's lock. Returns a chain for slabs_destroy(). */
-static u32 free_block_locked(struct kmem_cache *c, void **objs, u32 n)
+/*
+ * Puts @n objects back. What the loop reads lives in registers: only relink(), rare, sees @b.
+ * @wide: 2-byte freelists; @single: slabs of one page. Constants at every call.
+ */
+MM_INLINE void free_objects(struct kmem_cache *c, struct free_batch *b, void **objs, u32 n, bool wide,
+			    bool single)
 {
 	const struct kmem *k = c->kmem;
-	u32 chain = PFN_NONE;
+	struct page *memmap = k->memmap, *map = k->map;
+	u8 *arena = k->arena;
+	u64 recip = c->recip;
+	u32 num = c->num, bias = (u32)(map - memmap); /* frame of the arena's first page */
+	unsigned shift = k->page_shift;
+	struct slab_list partial = b->partial;
 
+	for (u32 i = 0; i < n; i++) {
+		u64 off = (u64)((u8 *)objs[i] - arena);
+		u32 f = (u32)(off >> shift), active;
+		struct page *page = &map[f];
+		struct page_link *l, *next;
+
+		if (!single && PageTail(page)) {
+			page = &memmap[page->first_frame];
+			f = (u32)(page - map);
+		}
+		off -= (u64)f << shift;
+		active = page->slab_active - 1;
+		VM_BUG_ON(page->slab_cache != c || active >= num);
+		off = (off - page->slab_private) * recip >> 32;
+		if (wide)
+			((u16 *)page->freelist)[active] = (u16)off;
+		else
+			((u8 *)page->freelist)[active] = (u8)off;
+		page->slab_active = active;
+		if (MM_UNLIKELY(!active || active + 1 == num)) {
+			b->partial = partial;
+			relink(c, b, page, active, i + 1);
+			partial = b->partial;
+			continue;
+		}
+		f += bias;
+		if (f == partial.last)
+			continue;
+		l = page_link(memmap, f); /* to the tail */
+		next = page_link(memmap, l->next);
+		next->prev = l->prev;
+		if (MM_UNLIKELY(l->prev == PFN_NONE))
+			partial.first = l->next;
+		else
+			page_link(memmap, l->prev)->next = l->next;
+		page_link(memmap, partial.last)->next = f;
+		l->next = PFN_NONE;
+		l->prev = partial.last;
+		partial.last = f;
+	}
+	b->partial = partial;
+	b->free_objects += n;
+}
+
+#define FEW_SLABS 512 /* their state fits the host's first-level cache */
+
+/* Asks for all that a batch will touch, when it is likely to be far away. */
+static void prefetch_batch(const struct kmem *k, const struct kmem_cache *c, void **objs, u32 n)
+{
 	for (u32 i = 0; i < n; i++) {
 		const struct page *page = &k->map[(u64)((const u8 *)objs[i] - k->arena) >> k->page_shift];
 
@@ -480,17 +570,29 @@ static u32 free_block_locked(struct kmem_cache *c, void **objs, u32 n)
 		if (l.next != PFN_NONE)
 			__builtin_prefetch(page_link(k->memmap, l.next), 1);
 	}
-	for (u32 i = 0; i < n; i++) {
-		struct page *page = free_one(c, c->node, objs[i]);
+}
 
-		if (page) {
-			u32 f = page_frame(k->phys, page);
+/* Back to the slabs, in order; the caller holds the node's lock. Returns a chain for slabs_destroy(). */
+static u32 free_block_locked(struct kmem_cache *c, void **objs, u32 n)
+{
+	const struct kmem *k = c->kmem;
+	struct kmem_cache_node *node = c->node;
+	struct free_batch b = {
+		.memmap = k->memmap, .num = c->num, .free_objects = node->free_objects,
+		.chain = PFN_NONE, .partial = node->lists[KMEM_SLABS_PARTIAL],
+	};
 
-			page_link(k->memmap, f)->next = chain;
-			chain = f;
-		}
-	}
-	return chain;
+	if (c->nr_slabs > FEW_SLABS)
+		prefetch_batch(k, c, objs, n);
+	if (c->idx_bytes == 1 && !c->gfporder)
+		free_objects(c, &b, objs, n, false, true);
+	else if (c->idx_bytes == 1)
+		free_objects(c, &b, objs, n, false, false);
+	else
+		free_objects(c, &b, objs, n, true, false);
+	node->lists[KMEM_SLABS_PARTIAL] = b.partial;
+	node->free_objects = b.free_objects;
+	return b.chain;
 }
 
 static void free_block(struct kmem_cache *c, unsigned cpu, void **objs, u32 n)

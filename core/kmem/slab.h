@@ -55,6 +55,7 @@ enum {
 #define ZERO_SIZE_PTR     ((void *)16)
 #define KMEM_CPU_ENTRIES  120  /* largest limit of a CPU array (spec 04 s2.2) */
 #define KMEM_CPU_STRIDE   1024 /* bytes from one CPU's array to the next CPU's */
+#define KMEM_FREELIST     256  /* bytes a frame: the longest freelist of byte indices */
 #define KMEM_SHIFTS       26   /* kmalloc classes: powers of two below 2^26, 1: 96, 2: 192 */
 #define KMEM_SMALL        192  /* up to here a kmalloc class is looked up by size / 8 */
 
@@ -109,12 +110,14 @@ struct kmem {
 	unsigned page_shift;
 	unsigned ncpu;
 	bool smp, nomerge, debug, debug_vm, slub;
+	bool ideal; /* ideal=1: caches and nodes lie outside RAM, so that booting takes no page */
 	bool early; /* bootstrap: caches are on-slab whatever their size */
 	bool full;  /* bootstrap over: arrays have their real sizes */
 	struct phys *phys;
 	struct hw *hw;
 	u32 word, cache_line, kmalloc_min, slab_max_order, node_size, kmalloc_shift_high;
 	u64 kmalloc_max;
+	int create_error; /* why kmem_cache_create() returned NULL last: -EINVAL, -E2BIG, -ENOMEM */
 	struct kmem_cache *small[KMEM_SMALL / 8 + 1]; /* class by (size + 7) / 8 */
 	struct kmem_cache *kmalloc_caches[KMEM_SHIFTS], *kmalloc_dma_caches[KMEM_SHIFTS];
 	struct kmem_cache cache_cache; /* the cache of caches */
@@ -123,8 +126,11 @@ struct kmem {
 	struct list_head caches;
 	pthread_mutex_t mutex;         /* slab_mutex: create, destroy */
 	u8 *percpu;                    /* CPU arrays of all caches */
+	u8 *ideal_meta;                /* by slot, when ideal */
 	u32 *free_slots;
 	u32 nr_free_slots;
+	u8 identity[256];              /* 0, 1, 2, ...: a new slab's freelist */
+	u8 *freelists;                 /* [frames of the arena][KMEM_FREELIST]: byte freelists, lazily mapped */
 	u64 *reclaimed_slab;           /* [ncpu] slab pages freed since boot, for reclaim (spec 04 s5) */
 };
 
@@ -281,6 +287,11 @@ enum kmem_slab_list { KMEM_SLABS_FULL, KMEM_SLABS_PARTIAL, KMEM_SLABS_FREE, NR_K
 /* Slabs of one list from head to tail. */
 void kmem_for_each_slab(struct kmem_cache *c, enum kmem_slab_list list,
 			void (*fn)(void *arg, pfn_t pfn, u32 active, u32 s_mem), void *arg);
+
+/* Object @i of @cpu's array, bottom first; @i below kmem_cache_info's avail. */
+void *kmem_array_object(const struct kmem_cache *c, unsigned cpu, u32 i);
+
+bool kmem_cache_reap_due(const struct kmem_cache *c); /* the node's turn, by the machine's clock */
 
 /* Index of an object in its slab, and the slab's frame. */
 u32 kmem_obj_index(const struct kmem_cache *c, const void *obj, pfn_t *pfn);

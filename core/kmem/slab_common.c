@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "core/kmem/slab_internal.h"
 
@@ -41,6 +42,19 @@ u32 calculate_alignment(const struct kmem *k, u32 flags, u32 align, u32 size)
 	return ALIGN_UP(align, k->word);
 }
 
+static void count_slab(struct kmem_cache *c, int sign, unsigned order)
+{
+	u64 pages = 1ull << order;
+
+	if (c->kmem->smp) {
+		__atomic_fetch_add(&c->slab_pages, sign > 0 ? pages : -pages, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&c->nr_slabs, (u32)sign, __ATOMIC_RELAXED);
+	} else {
+		c->slab_pages += sign > 0 ? pages : -pages;
+		c->nr_slabs += (u32)sign;
+	}
+}
+
 struct page *kmem_getpages(struct kmem_cache *c, unsigned cpu, gfp_t gfp, unsigned order)
 {
 	struct kmem *k = c->kmem;
@@ -55,8 +69,7 @@ struct page *kmem_getpages(struct kmem_cache *c, unsigned cpu, gfp_t gfp, unsign
 		return NULL;
 	mod_zone_page_state(page_zone(k->phys, page),
 			    reclaimable ? NR_SLAB_RECLAIMABLE : NR_SLAB_UNRECLAIMABLE, 1ll << order);
-	__atomic_fetch_add(&c->slab_pages, 1ull << order, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&c->nr_slabs, 1, __ATOMIC_RELAXED);
+	count_slab(c, 1, order);
 	SetPageSlab(page);
 	page->slab_cache = c;
 	page->slab_active = 0;
@@ -72,8 +85,7 @@ void kmem_freepages(struct kmem_cache *c, unsigned cpu, struct page *page, unsig
 			    c->flags & SLAB_RECLAIM_ACCOUNT ? NR_SLAB_RECLAIMABLE
 							    : NR_SLAB_UNRECLAIMABLE,
 			    -(1ll << order));
-	__atomic_fetch_sub(&c->slab_pages, 1ull << order, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&c->nr_slabs, 1, __ATOMIC_RELAXED);
+	count_slab(c, -1, order);
 	ClearPageSlab(page);
 	page->slab_cache = NULL;
 	page->slab_active = 0;
@@ -101,6 +113,37 @@ static void give_slot(struct kmem *k, struct kmem_cache *c)
 {
 	k->free_slots[k->nr_free_slots++] = c->slot;
 	c->cpu_base = NULL;
+}
+
+void *kmem_meta_alloc(struct kmem_cache *c, unsigned cpu, u64 size, u32 place)
+{
+	struct kmem *k = c->kmem;
+
+	return k->ideal ? k->ideal_meta + (size_t)c->slot * META_STRIDE + place
+			: kmalloc(k, cpu, size, GFP_KERNEL);
+}
+
+void kmem_meta_free(struct kmem_cache *c, unsigned cpu, void *p)
+{
+	if (!c->kmem->ideal)
+		kfree(c->kmem, cpu, p);
+}
+
+/* A struct kmem_cache; with ideal=1 the place of the slot that take_slot() will give next. */
+static struct kmem_cache *alloc_cache(struct kmem *k, unsigned cpu, gfp_t gfp)
+{
+	if (!k->ideal)
+		return kmem_cache_alloc(&k->cache_cache, cpu, gfp);
+	if (!k->nr_free_slots)
+		return NULL;
+	return (struct kmem_cache *)(void *)
+		(k->ideal_meta + (size_t)k->free_slots[k->nr_free_slots - 1] * META_STRIDE);
+}
+
+static void free_cache(struct kmem *k, unsigned cpu, struct kmem_cache *c)
+{
+	if (!k->ideal)
+		kmem_cache_free(&k->cache_cache, cpu, c);
 }
 
 static void init_cache(struct kmem *k, struct kmem_cache *c, const char *name, u32 size, u32 align,
@@ -175,12 +218,14 @@ static struct kmem_cache *create_cache(struct kmem *k, const char *name, u32 siz
 		c->inuse = (u32)mm_max(c->inuse, ALIGN_UP(size, k->word));
 		return c;
 	}
-	c = kmem_cache_alloc(&k->cache_cache, cpu, GFP_KERNEL);
+	k->create_error = -ENOMEM;
+	c = alloc_cache(k, cpu, GFP_KERNEL);
 	if (!c)
 		return NULL;
 	init_cache(k, c, name, size, calculate_alignment(k, flags, align, size), flags, ctor);
-	if (finish_cache(k, c, cpu)) {
-		kmem_cache_free(&k->cache_cache, cpu, c);
+	k->create_error = finish_cache(k, c, cpu);
+	if (k->create_error) {
+		free_cache(k, cpu, c);
 		return NULL;
 	}
 	return c;
@@ -194,6 +239,7 @@ struct kmem_cache *kmem_cache_create(struct kmem *k, const char *name, size_t si
 		       (!name || size < k->word || size > k->kmalloc_max || k->phys->cpus[k->hw->cpu].in_irq);
 
 	BUG_ON(align & (align - 1));
+	k->create_error = size > UINT32_MAX / 2 ? -E2BIG : -EINVAL;
 	if (!refused && size <= UINT32_MAX / 2) {
 		if (k->smp)
 			pthread_mutex_lock(&k->mutex);
@@ -226,7 +272,7 @@ int kmem_cache_destroy(struct kmem_cache *c, unsigned cpu)
 			else
 				slab_release(c, cpu);
 			give_slot(k, c);
-			kmem_cache_free(&k->cache_cache, cpu, c);
+			free_cache(k, cpu, c);
 		}
 	}
 	if (k->smp)
@@ -269,7 +315,12 @@ void kmem_reap(struct kmem *k, unsigned cpu)
 	struct kmem_cache *c;
 
 	list_for_each_entry(c, &k->caches, list)
-		kmem_cache_reap(c, cpu, kmem_jiffies(k) >= c->node->next_reap);
+		kmem_cache_reap(c, cpu, kmem_cache_reap_due(c));
+}
+
+bool kmem_cache_reap_due(const struct kmem_cache *c)
+{
+	return kmem_jiffies(c->kmem) >= c->node->next_reap;
 }
 
 /* ---- bootstrap ---- */
@@ -305,7 +356,7 @@ static int kmalloc_class(struct kmem *k, struct kmem_cache **slot, u32 size, u32
 
 	if (*slot)
 		return 0;
-	c = kmem_cache_zalloc(&k->cache_cache, 0, GFP_NOWAIT);
+	c = alloc_cache(k, 0, GFP_NOWAIT);
 	if (!c)
 		return -ENOMEM;
 	snprintf(name, sizeof(name), "%skmalloc-%u", flags & SLAB_CACHE_DMA ? "dma-" : "", size);
@@ -350,8 +401,12 @@ static void replace_boot_node(struct kmem *k, struct kmem_cache *c, void *obj)
 
 static int replace_boot_nodes(struct kmem *k, struct kmem_cache *nodes)
 {
-	void *a = kmem_cache_alloc(nodes, 0, GFP_NOWAIT), *b = kmem_cache_alloc(nodes, 0, GFP_NOWAIT);
+	void *a, *b;
 
+	if (k->ideal)
+		return 0; /* they lie outside RAM already */
+	a = kmem_cache_alloc(nodes, 0, GFP_NOWAIT);
+	b = kmem_cache_alloc(nodes, 0, GFP_NOWAIT);
 	if (!a || !b)
 		return -ENOMEM;
 	replace_boot_node(k, &k->cache_cache, a);
@@ -404,6 +459,11 @@ static void init_numbers(struct kmem *k, const struct machine_config *c)
 				: k->phys->totalram_pages << k->page_shift > 32 * MiB;
 }
 
+static size_t freelists_bytes(const struct kmem *k)
+{
+	return (size_t)(k->hw->bytes >> k->page_shift) * KMEM_FREELIST;
+}
+
 int kmem_init(struct kmem *k, struct phys *phys, const struct machine_config *c)
 {
 	memset(k, 0, sizeof(*k));
@@ -419,13 +479,23 @@ int kmem_init(struct kmem *k, struct phys *phys, const struct machine_config *c)
 	k->debug = c->slabdebug;
 	k->debug_vm = c->debug_vm;
 	k->slub = c->slab == SLAB_SLUB;
+	k->ideal = c->ideal;
 	init_numbers(k, c);
+	for (unsigned i = 0; i < sizeof(k->identity); i++)
+		k->identity[i] = (u8)i;
 	list_init(&k->caches);
 	pthread_mutex_init(&k->mutex, NULL);
 	k->percpu = calloc((size_t)MM_MAX_CACHES * k->ncpu, KMEM_CPU_STRIDE);
 	k->free_slots = calloc(MM_MAX_CACHES, sizeof(*k->free_slots));
 	k->reclaimed_slab = calloc(k->ncpu, sizeof(*k->reclaimed_slab));
-	if (!k->percpu || !k->free_slots || !k->reclaimed_slab) {
+	if (k->ideal)
+		k->ideal_meta = calloc(MM_MAX_CACHES, META_STRIDE);
+	k->freelists = mmap(NULL, freelists_bytes(k), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (k->freelists == MAP_FAILED)
+		k->freelists = NULL;
+	if (!k->percpu || !k->free_slots || !k->reclaimed_slab || !k->freelists ||
+	    (k->ideal && !k->ideal_meta)) {
 		kmem_destroy(k);
 		return -ENOMEM;
 	}
@@ -442,13 +512,21 @@ void kmem_destroy(struct kmem *k)
 {
 	if (k->phys)
 		pthread_mutex_destroy(&k->mutex);
+	if (k->freelists)
+		munmap(k->freelists, freelists_bytes(k));
 	free(k->percpu);
 	free(k->free_slots);
+	free(k->ideal_meta);
 	free(k->reclaimed_slab);
 	memset(k, 0, sizeof(*k));
 }
 
 /* ---- views and invariants ---- */
+
+void *kmem_array_object(const struct kmem_cache *c, unsigned cpu, u32 i)
+{
+	return (u8 *)slab_real_array(c, cpu)->entry[i] + c->obj_offset;
+}
 
 u32 kmem_obj_index(const struct kmem_cache *c, const void *obj, pfn_t *pfn)
 {

@@ -155,6 +155,16 @@ void kmem_freepages(struct kmem_cache *c, unsigned cpu, struct page *page, unsig
 void kmem_warn(struct kmem *k, const char *text, const char *name);
 int kmem_report(char *why, size_t n, int number, const char *fmt, ...) MM_PRINTF(4, 5); /* number */
 
+/* A cache's node or (slab.c) shared array: kmalloc, or with ideal=1 the cache's place outside RAM. */
+void *kmem_meta_alloc(struct kmem_cache *c, unsigned cpu, u64 size, u32 place);
+void kmem_meta_free(struct kmem_cache *c, unsigned cpu, void *p);
+#define META_NODE   512u /* behind struct kmem_cache */
+#define META_SHARED 576u
+#define META_STRIDE 4736u
+_Static_assert(sizeof(struct kmem_cache) <= META_NODE && META_NODE + 64 <= META_SHARED &&
+	       META_SHARED + sizeof(struct array_cache) + 8 * 60 * sizeof(void *) <= META_STRIDE,
+	       "places of a cache's parts");
+
 /* One allocator: slab.c or slub.c. */
 int slab_create(struct kmem_cache *c, u32 flags);   /* geometry; 0 or -E2BIG */
 int slab_setup_cpus(struct kmem_cache *c, unsigned cpu); /* arrays and node for the boot state; -ENOMEM */

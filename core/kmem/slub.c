@@ -143,10 +143,10 @@ int slub_setup_cpus(struct kmem_cache *c, unsigned cpu)
 
 	for (unsigned i = 0; i < k->ncpu; i++)
 		cpu_of(c, i)->partial = PFN_NONE;
-	if (k->early && k->nr_boot_nodes < 2)
+	if (k->early && !k->ideal)
 		n = (struct kmem_cache_node *)(void *)k->boot_nodes[k->nr_boot_nodes++];
 	else
-		n = kmalloc(k, cpu, k->node_size, GFP_KERNEL);
+		n = kmem_meta_alloc(c, cpu, k->node_size, META_NODE);
 	if (!n)
 		return -ENOMEM;
 	memset(n, 0, sizeof(*n));
@@ -162,7 +162,7 @@ void slub_release(struct kmem_cache *c, unsigned cpu)
 {
 	if (c->kmem->smp)
 		pthread_spin_destroy(&c->node->lock);
-	kfree(c->kmem, cpu, c->node);
+	kmem_meta_free(c, cpu, c->node);
 }
 
 /* ---- slabs ---- */

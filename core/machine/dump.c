@@ -55,6 +55,8 @@ int machine_show(struct machine *m, const char *view, FILE *out)
 	if (r == -ENOENT)
 		r = kmem_show(&m->kmem, view, out);
 	if (r == -ENOENT)
+		r = apply_kernel_show(m->kernel_ops, view, out);
+	if (r == -ENOENT)
 		r = vm_show(&m->vm, view, out);
 	return r;
 }
