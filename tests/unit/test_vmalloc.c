@@ -94,6 +94,7 @@ static void test_A05_3(void **state)
 	vaddr_t a;
 	pfn_t last = 0;
 	bool contiguous = true;
+	gfp_t all = GFP_HIGHUSER | MM_GFP_NOWARN | MM_GFP_MEMALLOC; /* below the watermarks too */
 
 	(void)state;
 	boot(VEXPRESS "fair=0"); /* the fair policy would spread them over both zones */
@@ -105,7 +106,7 @@ static void test_A05_3(void **state)
 	assert_int_equal(before - free_pages_of(high), 256);
 	vfree(&v, 0, a);
 	/* every second page of all memory in use: no block of order 8, or even 1, is left */
-	while (n < ARRAY_SIZE(held) && (held[n] = alloc_page(k->phys, 0, GFP_HIGHUSER | MM_GFP_NOWARN)))
+	while (n < ARRAY_SIZE(held) && (held[n] = alloc_page(k->phys, 0, all)))
 		n++;
 	assert_true(n < ARRAY_SIZE(held));
 	for (u64 i = 0; i < n; i++)
