@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * memrig run WORKLOAD [PARAMETER=VALUE...]: generates a workload and replays it on a machine, or
+ * writes it as a trace. What the machine gets is the same in both cases.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/cmd.h"
+#include "bench/heap_host.h"
+#include "bench/machine_args.h"
+#include "bench/replay_loop.h"
+#include "bench/result.h"
+#include "bench/workload_trace.h"
+#include "workloads/workload.h"
+
+struct run_args {
+	struct machine_args machine;
+	const struct workload *workload;
+	struct workload_run run;
+	char text[512]; /* workload and parameters as given */
+	const char *json, *show, *write;
+	u64 gap;
+	bool check, quiet, list, as_text;
+};
+
+enum { OPT_JSON = 256, OPT_CHECK, OPT_SHOW, OPT_WRITE, OPT_LIST, OPT_GAP, OPT_TEXT };
+
+static const struct argp_option options[] = {
+	{"list", OPT_LIST, 0, 0, "List the workloads and their parameters", 0},
+	{"write", OPT_WRITE, "FILE", 0, "Write the workload as a trace instead of replaying it", 0},
+	{"text", OPT_TEXT, 0, 0, "With --write: as text", 0},
+	{"gap", OPT_GAP, "NS", 0, "Nanoseconds between two operations (100)", 0},
+	{"check", OPT_CHECK, 0, 0, "Compare expected results and run all invariants at the end", 0},
+	{"json", OPT_JSON, "FILE", 0, "Write the result", 0},
+	{"show", OPT_SHOW, "VIEW,...", 0, "Print views of the machine at the end", 0},
+	{"quiet", 'q', 0, 0, "No progress line, no summary", 0},
+	{0},
+};
+
+static void list_workloads(FILE *out)
+{
+	const struct workload *w;
+
+	for (unsigned i = 0; (w = workload_at(i)); i++) {
+		fprintf(out, "%s: %s\n", w->name, w->help);
+		for (const struct workload_param *p = w->params; p->name; p++) {
+			bool size = p->def >= 64 * KiB && !(p->def % KiB);
+
+			fprintf(out, "    %-8s %s (%" PRIu64 "%s)\n", p->name, p->help,
+				!size ? p->def : p->def % MiB ? p->def >> 10 : p->def >> 20,
+				!size ? "" : p->def % MiB ? "K" : "M");
+		}
+	}
+}
+
+static void parse_workload(char *arg, struct run_args *a, struct argp_state *state)
+{
+	char err[512], *eq = strchr(arg, '=');
+	size_t used = strlen(a->text);
+
+	snprintf(a->text + used, sizeof(a->text) - used, "%s%s", used ? " " : "", arg);
+	if (!a->workload) {
+		a->workload = workload_find(arg);
+		if (!a->workload)
+			argp_failure(state, EXIT_USAGE, 0, "no workload '%s'; 'memrig run --list' lists all", arg);
+		else
+			workload_prepare(&a->run, a->workload);
+		return;
+	}
+	if (!eq)
+		argp_failure(state, EXIT_USAGE, 0, "'%s': expected PARAMETER=VALUE", arg);
+	if (!eq)
+		return;
+	*eq = '\0';
+	if (workload_set(&a->run, arg, eq + 1, err, sizeof(err)))
+		argp_failure(state, EXIT_USAGE, 0, "%s", err);
+}
+
+static void parse_option(int key, char *arg, struct run_args *a, struct argp_state *state)
+{
+	char *end;
+
+	switch (key) {
+	case OPT_JSON:
+		a->json = arg;
+		break;
+	case OPT_CHECK:
+		a->check = true;
+		break;
+	case OPT_SHOW:
+		a->show = arg;
+		break;
+	case OPT_WRITE:
+		a->write = arg;
+		break;
+	case OPT_TEXT:
+		a->as_text = true;
+		break;
+	case OPT_LIST:
+		a->list = true;
+		break;
+	case OPT_GAP:
+		a->gap = strtoull(arg, &end, 0);
+		if (!a->gap || *end || a->gap > 1000000000000ull)
+			argp_failure(state, EXIT_USAGE, 0, "--gap %s: expected nanoseconds", arg);
+		break;
+	default:
+		a->quiet = true;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run_args *a = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->machine;
+		return 0;
+	case ARGP_KEY_ARG:
+		parse_workload(arg, a, state);
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->workload && !a->list)
+			argp_failure(state, EXIT_USAGE, 0, "which workload? 'memrig run --list' lists all");
+		return 0;
+	default:
+		if (key != 'q' && (key < OPT_JSON || key > OPT_TEXT))
+			return ARGP_ERR_UNKNOWN;
+		parse_option(key, arg, a, state);
+		return 0;
+	}
+}
+
+/* ---- a workload as a source of the replay loop ---- */
+
+struct source {
+	struct workload_run *run;
+	struct mm_op ops[MM_MAX_OP_BATCH];
+	u64 seen; /* records before this batch */
+	size_t nr;
+};
+
+static ssize_t source_next(void *self, const struct mm_op **ops)
+{
+	struct source *s = self;
+
+	s->seen += s->nr;
+	s->nr = workload_next(s->run, s->ops, MM_MAX_OP_BATCH);
+	*ops = s->ops;
+	return (ssize_t)s->nr;
+}
+
+static const char *source_error(void *self)
+{
+	(void)self;
+	return "";
+}
+
+static u64 source_line(void *self, size_t i)
+{
+	struct source *s = self;
+
+	return s->seen + i + 1;
+}
+
+static struct op_strings source_strings(void *self)
+{
+	struct source *s = self;
+
+	return workload_strings(s->run);
+}
+
+static int print_views(struct machine *m, const char *list)
+{
+	char *copy = strdup(list), *save = NULL;
+	int r = EXIT_DONE;
+
+	for (char *v = copy ? strtok_r(copy, ",", &save) : NULL; v && !r; v = strtok_r(NULL, ",", &save)) {
+		printf("==> %s\n", v);
+		if (machine_show(m, v, stdout))
+			r = cmd_error("run: --show %s: no such view", v);
+	}
+	free(copy);
+	return r;
+}
+
+static int write_json(json_t *j, const char *path)
+{
+	char err[512] = "out of memory";
+	int bad = !j || result_write(j, path, err, sizeof(err));
+
+	json_decref(j);
+	return bad ? cmd_error("run: %s", err) : EXIT_DONE;
+}
+
+static int verdict(struct machine *m, const struct run_args *a, const struct replay_stats *st)
+{
+	char why[512];
+	int status = EXIT_DONE;
+
+	for (u64 i = 0; a->check && i < st->mismatches && i < MM_MAX_MISMATCHES; i++)
+		printf("%s: record %" PRIu64 ": expected %s, got %s\n", a->workload->name,
+		       st->first[i].line, st->first[i].expected, st->first[i].got);
+	if (a->check && st->mismatches)
+		status = EXIT_CHECK_FAILED;
+	if (a->check && machine_check(m, why, sizeof(why))) {
+		printf("%s: invariant broken at the end: %s\n", a->workload->name, why);
+		status = EXIT_CHECK_FAILED;
+	}
+	return status;
+}
+
+static int report(struct machine *m, const struct run_args *a, const struct replay_stats *st)
+{
+	struct result_trace t = {.path = a->text, .hash = "", .events = st->events,
+				 .duration_ns = st->last_ts - st->first_ts};
+	int status = verdict(m, a, st);
+
+	if (a->json && write_json(result_json(m, st, &t), a->json))
+		return EXIT_USAGE;
+	if (a->show && print_views(m, a->show))
+		return EXIT_USAGE;
+	if (!a->quiet && !a->show)
+		result_print(m, st, &t, stdout);
+	return status;
+}
+
+static int replay(struct run_args *a)
+{
+	struct replay_options opt = {.check = a->check, .quiet = a->quiet, .time_ops = true};
+	struct source *s = calloc(1, sizeof(*s));
+	struct op_source src = {.self = s, .next = source_next, .error = source_error,
+				.line = source_line, .strings = source_strings};
+	struct replay_stats *st = calloc(1, sizeof(*st));
+	char err[512] = "out of memory";
+	struct machine *m = s && st ? machine_create(&a->machine.config, err, sizeof(err)) : NULL;
+	int rc;
+
+	if (!m) {
+		rc = cmd_error("run: %s", err);
+	} else {
+		s->run = &a->run;
+		rc = replay_loop(m, &src, &opt, st) ? cmd_error("run: %s", st->error) : report(m, a, st);
+		machine_destroy(m);
+	}
+	free(s);
+	free(st);
+	return rc;
+}
+
+/* ---- on the host's allocators ---- */
+
+static int on_host(struct run_args *a, int which)
+{
+	char path[] = "/tmp/memrig-run-XXXXXX", err[512];
+	struct heap_host_result r;
+	int fd = mkstemp(path), rc;
+
+	if (fd < 0)
+		return cmd_error("run: %s: %s", path, strerror(errno));
+	close(fd);
+	rc = workload_write_trace(&a->run, path, a->text, false, err, sizeof(err));
+	if (!rc)
+		rc = heap_host_replay(path, which, HEAP_HOST_TOUCH_FIRST, &r, err, sizeof(err));
+	unlink(path);
+	if (rc)
+		return cmd_error("run: %s", err);
+	if (a->json && write_json(heap_host_json(&r), a->json))
+		return EXIT_USAGE;
+	if (!a->quiet)
+		heap_host_print(&r, stdout);
+	return EXIT_DONE;
+}
+
+static int dispatch(struct run_args *a)
+{
+	char err[512];
+	struct workload_options o = {.seed = a->machine.config.seed, .gap = a->gap,
+				     .page = 4096ull << (2 * a->machine.config.page)};
+	int rc;
+
+	if (workload_start(&a->run, &o, err, sizeof(err)))
+		return cmd_error("run: %s", err);
+	if (a->write) {
+		rc = workload_write_trace(&a->run, a->write, a->text, a->as_text, err, sizeof(err));
+		rc = rc ? cmd_error("run: %s", err) : EXIT_DONE;
+	} else if (a->machine.config.heap) {
+		rc = on_host(a, (int)a->machine.config.heap);
+	} else {
+		rc = replay(a);
+	}
+	workload_stop(&a->run);
+	return rc;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
+	static const struct argp argp = {
+		.options = options, .parser = parse, .args_doc = "WORKLOAD [PARAMETER=VALUE...]",
+		.children = children,
+		.doc = "Generates a workload and replays it on a fresh machine, or writes it as a trace.",
+	};
+	struct run_args *a = calloc(1, sizeof(*a));
+	int rc = EXIT_DONE;
+
+	if (!a)
+		return cmd_error("run: out of memory");
+	machine_args_init(&a->machine);
+	argp_parse(&argp, argc, argv, 0, NULL, a);
+	if (a->list)
+		list_workloads(stdout);
+	else
+		rc = machine_args_finish(&a->machine) ? EXIT_USAGE : dispatch(a);
+	free(a);
+	return rc;
+}
