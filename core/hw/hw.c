@@ -32,6 +32,19 @@ void hw_zero_lazy(void *p, u64 bytes)
 		memset(p, 0, bytes);
 }
 
+void hw_populate_lazy(void *p, u64 bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	u64 lead = (uintptr_t)p & 4095;
+
+	/* Refused by kernels before 5.14: then each page faults. */
+	(void)madvise((u8 *)p - lead, bytes + lead, MADV_POPULATE_WRITE);
+#else
+	(void)p;
+	(void)bytes;
+#endif
+}
+
 int hw_init(struct hw *hw, const struct hw_params *p)
 {
 	u64 page = 1ull << p->page_shift;

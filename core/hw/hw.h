@@ -76,6 +76,8 @@ void hw_destroy(struct hw *hw);
 void *hw_map_lazy(u64 bytes);
 void hw_unmap_lazy(void *p, u64 bytes);
 void hw_zero_lazy(void *p, u64 bytes);
+/* Populates pages that will be written soon: one system call instead of a fault a page. */
+void hw_populate_lazy(void *p, u64 bytes);
 
 extern const u32 hw_costs[NR_COSTS]; /* virtual nanoseconds, from core/cost.def */
 

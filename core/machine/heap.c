@@ -52,6 +52,61 @@ static void start_empty(struct heap_model *h)
 	h->task = NO_TASK;
 }
 
+static bool get_region(struct heap_model *h)
+{
+	struct heap_pool *pool = h->pool;
+
+	h->region_bytes = lay_out(h, NULL);
+	if (pool && pool->nr) {
+		h->region = pool->entry[--pool->nr].region;
+		h->units_populated = pool->entry[pool->nr].units;
+		h->slots_populated = pool->entry[pool->nr].slots;
+	} else {
+		h->region = hw_map_lazy(h->region_bytes);
+	}
+	if (h->region)
+		lay_out(h, h->region);
+	return h->region;
+}
+
+static u64 written_bytes(const struct heap_model *h)
+{
+	return h->top ? (unit_page(h, h->end - 1) / 64 + 1) * sizeof(u64) : 0;
+}
+
+/* Back to zeros what a new heap expects to be zero: units are written before they are read. */
+static void wipe_region(struct heap_model *h)
+{
+	memset(h->slots, 0, (u64)h->nr_slots * sizeof(*h->slots));
+	memset(h->written, 0, written_bytes(h));
+	for (u32 i = 0; i < h->nr_caches; i++)
+		if (h->caches[i].task != NO_TASK)
+			h->cache_of[h->caches[i].task] = 0;
+}
+
+static void put_region(struct heap_model *h)
+{
+	struct heap_pool *pool = h->pool;
+
+	if (!pool || pool->nr == HEAP_POOL || h->peak_bytes > HEAP_POOLED ||
+	    (u64)h->nr_slots * sizeof(*h->slots) > HEAP_POOLED) {
+		hw_unmap_lazy(h->region, h->region_bytes);
+		return;
+	}
+	wipe_region(h);
+	pool->entry[pool->nr].region = h->region;
+	pool->entry[pool->nr].units = h->units_populated;
+	pool->entry[pool->nr++].slots = h->slots_populated;
+}
+
+void heap_pool_drain(struct heap_pool *p)
+{
+	struct heap_model h;
+
+	while (p->nr)
+		hw_unmap_lazy(p->entry[--p->nr].region, lay_out(&h, NULL));
+}
+
 struct heap_model *heap_model_create(const struct heap_params *p)
 {
 	struct heap_model *h;
@@ -61,13 +116,11 @@ struct heap_model *heap_model_create(const struct heap_params *p)
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return NULL;
-	h->region_bytes = lay_out(h, NULL);
-	h->region = hw_map_lazy(h->region_bytes);
-	if (!h->region) {
+	h->pool = p->pool;
+	if (!get_region(h)) {
 		free(h);
 		return NULL;
 	}
-	lay_out(h, h->region);
 	h->page_shift = p->page_shift;
 	h->page_units_shift = p->page_shift - 4;
 	h->touch = p->touch;
@@ -79,7 +132,7 @@ struct heap_model *heap_model_create(const struct heap_params *p)
 void heap_model_destroy(struct heap_model *h)
 {
 	if (h)
-		hw_unmap_lazy(h->region, h->region_bytes);
+		put_region(h);
 	free(h);
 }
 
@@ -93,10 +146,13 @@ void heap_exec_reset(struct heap_model *h)
 {
 	struct heap_model old = *h;
 
-	hw_zero_lazy(h->region, h->region_bytes);
+	wipe_region(h);
 	memset(h, 0, sizeof(*h));
 	h->region = old.region;
 	h->region_bytes = old.region_bytes;
+	h->pool = old.pool;
+	h->units_populated = old.units_populated;
+	h->slots_populated = old.slots_populated;
 	lay_out(h, h->region);
 	h->page_shift = old.page_shift;
 	h->page_units_shift = old.page_units_shift;
@@ -107,15 +163,12 @@ void heap_exec_reset(struct heap_model *h)
 	start_empty(h);
 }
 
-static u64 written_bytes(const struct heap_model *h)
-{
-	return h->top ? (unit_page(h, h->end - 1) / 64 + 1) * sizeof(u64) : 0;
-}
-
 static void copy_tables(struct heap_model *c, const struct heap_model *h)
 {
 	u32 units = h->top ? h->top + 1 : HEAP_FIRST;
 
+	if (units > c->units_populated)
+		hw_populate_lazy(c->units, (u64)units * sizeof(*c->units));
 	memcpy(c->units, h->units, (u64)units * sizeof(*h->units));
 	memcpy(c->slots, h->slots, (u64)h->nr_slots * sizeof(*h->slots));
 	memcpy(c->mapped, h->mapped, (u64)h->nr_mapped * sizeof(*h->mapped));
@@ -124,17 +177,18 @@ static void copy_tables(struct heap_model *c, const struct heap_model *h)
 
 struct heap_model *heap_model_fork(struct heap_model *h, u32 parent_task, u32 child_task)
 {
-	struct heap_params p = {h->page_shift, h->touch, h->account_only};
-	struct heap_model *c = heap_model_create(&p);
-	u8 *region;
+	struct heap_params p = {h->page_shift, h->touch, h->account_only, h->pool};
+	struct heap_model *c = heap_model_create(&p), made;
 	u32 own;
 
 	if (!c)
 		return NULL;
 	copy_tables(c, h);
-	region = c->region;
+	made = *c;
 	*c = *h;
-	c->region = region;
+	c->region = made.region;
+	c->units_populated = (u32)mm_max(made.units_populated, h->top);
+	c->slots_populated = made.slots_populated;
 	lay_out(c, c->region);
 	c->task = NO_TASK;
 	c->cache = NULL;
@@ -146,6 +200,7 @@ struct heap_model *heap_model_fork(struct heap_model *h, u32 parent_task, u32 ch
 		c->caches[own - 1].task = child_task;
 	}
 	memset(h->written, 0, written_bytes(h));
+	h->written_below = c->written_below = 0;
 	return c;
 }
 
@@ -203,6 +258,7 @@ void heap_thread_exit(struct heap_model *h, u32 task)
 		heap_arena_free(h, t->self, false);
 	t->self = 0;
 	t->dead = true;
+	t->task = NO_TASK;
 	h->cache_of[task] = 0;
 }
 
@@ -294,6 +350,19 @@ static void free_slot(struct heap_model *h, u32 slot)
 	drop_block(h, s);
 }
 
+/* A slot higher than all before: the table is populated some pages ahead. */
+static void note_slot(struct heap_model *h, u32 slot)
+{
+	u32 step = HEAP_POPULATE / sizeof(*h->slots);
+
+	h->nr_slots = slot + 1;
+	if (slot < h->slots_populated)
+		return;
+	if (slot >= step) /* small processes never get so far */
+		hw_populate_lazy(&h->slots[ALIGN_DOWN(slot, step)], HEAP_POPULATE);
+	h->slots_populated = ALIGN_DOWN(slot, step) + step;
+}
+
 /* A slot to be filled: within bounds, and empty after this. */
 MM_INLINE bool slot_for_new(struct heap_model *h, u32 slot)
 {
@@ -302,7 +371,7 @@ MM_INLINE bool slot_for_new(struct heap_model *h, u32 slot)
 			h->malformed++;
 			return false;
 		}
-		h->nr_slots = slot + 1;
+		note_slot(h, slot);
 	}
 	if (MM_UNLIKELY(h->slots[slot].accounted)) {
 		h->malformed++;
@@ -476,7 +545,7 @@ static void account_new(struct heap_model *h, u32 slot, u64 bytes)
 		return;
 	}
 	if (slot >= h->nr_slots)
-		h->nr_slots = slot + 1;
+		note_slot(h, slot);
 	if (h->slots[slot].accounted) {
 		h->malformed++;
 		account_free(h, slot);

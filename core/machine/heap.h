@@ -48,10 +48,27 @@ enum heap_touch {
 	HEAP_TOUCH_EACH    /* and every page of a new block, each time */
 };
 
+/*
+ * Host memory of small heaps that are gone, for the next ones: processes that fork, exec and exit
+ * would otherwise spend their time in the host's page faults. All zero is an empty pool.
+ */
+#define HEAP_POOL 16
+struct heap_pool {
+	struct {
+		u8 *region;
+		u32 units, slots; /* populated */
+	} entry[HEAP_POOL];
+	unsigned nr;
+};
+
+/* Gives everything back to the host; heaps that use the pool must be destroyed before. */
+void heap_pool_drain(struct heap_pool *p);
+
 struct heap_params {
 	unsigned page_shift;
 	enum heap_touch touch;
-	bool account_only; /* the recorded allocator's own system calls are in the trace */
+	bool account_only;      /* the recorded allocator's own system calls are in the trace */
+	struct heap_pool *pool; /* outlives the heap; may be NULL */
 };
 
 struct heap_stats {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The heap model's system calls: moving the break, blocks in mappings of their own, first writes. */
+#include "core/hw/hw.h"
 #include "core/machine/heap_types.h"
 
 static u64 page_bytes(const struct heap_model *h)
@@ -19,30 +20,59 @@ void heap_note_peak(struct heap_model *h)
 
 /* ---- writes ---- */
 
-void heap_touch_page(struct heap_model *h, u32 page)
+static bool is_written(const struct heap_model *h, u32 page)
+{
+	return h->written[page / 64] & BIT(page % 64);
+}
+
+/* Moves the border of what is written throughout up to the first page that is not. */
+static void advance_written(struct heap_model *h)
+{
+	u32 page = h->written_below > HEAP_FIRST ? unit_page(h, h->written_below) : 0;
+	u32 end = unit_page(h, h->end - 1);
+
+	while (page <= end && is_written(h, page))
+		page++;
+	h->written_below = page ? (page << h->page_units_shift) - h->page_bias : 0;
+}
+
+static void touch_page(struct heap_model *h, u32 page)
 {
 	u64 addr = ((h->base >> h->page_shift) + page) << h->page_shift;
 
 	h->written[page / 64] |= BIT(page % 64);
 	/* The first page holds more than the heap when the break did not start on a border. */
 	h->kernel->touch(h->kernel_ctx, mm_max(addr, h->base), 1);
+	if (h->written_below <= HEAP_FIRST || unit_page(h, h->written_below) == page)
+		advance_written(h);
+}
+
+void heap_wrote_slow(struct heap_model *h, u32 c)
+{
+	u32 page = unit_page(h, c);
+
+	if (!is_written(h, page))
+		touch_page(h, page);
 }
 
 void heap_touch_block(struct heap_model *h, u32 c, u32 units)
 {
 	u32 first = unit_page(h, c + 1), last = unit_page(h, c + units - 1);
 
+	if (c + units <= h->written_below)
+		return;
 	for (u32 page = first; page <= last; page++)
-		if (!(h->written[page / 64] & BIT(page % 64)))
-			heap_touch_page(h, page);
+		if (!is_written(h, page))
+			touch_page(h, page);
 }
 
-/* Pages from unit @from up to the break are gone, or new. */
+/* Pages from unit @from up to the break are gone. */
 static void forget_pages(struct heap_model *h, u32 from)
 {
 	u32 page = unit_page(h, from + (1u << h->page_units_shift) - 1);
 	u32 end = unit_page(h, h->end - 1);
 
+	h->written_below = (u32)mm_min(h->written_below, from);
 	for (; page <= end; page++)
 		h->written[page / 64] &= ~BIT(page % 64);
 }
@@ -86,6 +116,11 @@ bool heap_grow_top(struct heap_model *h, u64 units)
 	if (!h->top)
 		h->top = HEAP_FIRST;
 	h->end = (u32)((end - h->base) / HEAP_UNIT) + HEAP_FIRST;
+	if (h->end > h->units_populated) {
+		hw_populate_lazy(&h->units[h->units_populated],
+				 (u64)(h->end - h->units_populated) * sizeof(*h->units));
+		h->units_populated = h->end;
+	}
 	h->units[h->top].a = (h->end - h->top) << HEAP_FLAG_BITS | HEAP_PREV_USED;
 	wrote(h, h->top);
 	heap_note_peak(h);

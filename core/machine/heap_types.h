@@ -25,6 +25,8 @@
 #define HEAP_BINS        128u   /* 1 unsorted, 2..63 small, 64..126 large */
 #define HEAP_FIRST       (2 * HEAP_BINS + 4) /* unit of the heap's first chunk */
 #define HEAP_UNITS       ((u32)(MM_MAX_HEAP_BYTES / HEAP_UNIT))
+#define HEAP_POOLED       (4 * MiB) /* regions of heaps that grew larger are not kept */
+#define HEAP_POPULATE    (64 * KiB) /* of the slot table at a time */
 #define HEAP_TOP_PAD     (128 * KiB)
 #define HEAP_MMAP_MIN    (128 * KiB)
 #define HEAP_MMAP_MAX    (32 * MiB) /* the mmap threshold grows up to here */
@@ -69,6 +71,7 @@ struct heap_model {
 	union heap_slot *slots;
 	struct heap_unit *units;
 	u64 *written;            /* a bit a page of the heap, from the page of base on */
+	u32 written_below;       /* all pages of units below it are written */
 	struct heap_cache *cache; /* of `task` */
 	u32 task;
 	u32 page_bias;           /* (unit + page_bias) >> page_units_shift: page of a unit */
@@ -101,6 +104,8 @@ struct heap_model {
 	unsigned page_shift;
 	u8 *region;
 	u64 region_bytes;
+	struct heap_pool *pool;
+	u32 units_populated, slots_populated; /* of the region, by now or by an earlier heap */
 };
 
 /* ---- chunks ---- */
@@ -133,15 +138,13 @@ MM_INLINE u32 unit_page(const struct heap_model *h, u32 unit)
 	return (unit + h->page_bias) >> h->page_units_shift;
 }
 
-void heap_touch_page(struct heap_model *h, u32 page); /* the first write to it */
+void heap_wrote_slow(struct heap_model *h, u32 c);
 
 /* A write to unit @c: what malloc itself does to guest memory. */
 MM_INLINE void wrote(struct heap_model *h, u32 c)
 {
-	u32 page = unit_page(h, c);
-
-	if (MM_UNLIKELY(!(h->written[page / 64] & BIT(page % 64))))
-		heap_touch_page(h, page);
+	if (MM_UNLIKELY(c >= h->written_below))
+		heap_wrote_slow(h, c);
 }
 
 /* heap_arena.c: bins and chunks */
