@@ -148,6 +148,8 @@ static void op_exec(struct step *s)
 
 static void op_exit(struct step *s)
 {
+	if (s->m->procs[s->op->task].leader != s->op->task)
+		apply_heap_thread_exit(&s->rc, s->op->task);
 	vm_exit(&s->m->vm, s->rc.task);
 	if (s->m->procs[s->op->task].leader == s->op->task)
 		drop_proc_state(s->rc.leader);

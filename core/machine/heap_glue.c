@@ -50,8 +50,9 @@ static struct heap_model *first_use(const struct reloc_ctx *c)
 {
 	struct heap_params p = {
 		.page_shift = c->m->hw.page_shift,
-		.touch = HEAP_TOUCH_BLOCK,
+		.touch = (enum heap_touch)c->m->config.heap_touch,
 		.account_only = c->leader->maps_recorded,
+		.pool = &c->m->heap_pool,
 	};
 
 	return heap_model_create(&p);
@@ -67,4 +68,14 @@ bool apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_
 	heap_model_bind(c->leader->heap, &heap_kernel, c);
 	heap_apply(c->leader->heap, op, ext);
 	return true;
+}
+
+void apply_heap_thread_exit(struct reloc_ctx *c, u32 task)
+{
+	struct heap_model *h = c->leader->heap;
+
+	if (!h)
+		return;
+	heap_model_bind(h, &heap_kernel, c);
+	heap_thread_exit(h, task);
 }

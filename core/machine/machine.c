@@ -94,6 +94,7 @@ void machine_destroy(struct machine *m)
 		heap_model_destroy(m->procs[i].heap);
 		place_destroy(m->procs[i].place);
 	}
+	heap_pool_drain(&m->heap_pool);
 	free(m->procs);
 	for (u32 i = 0; i < m->nr_marks; i++)
 		free(m->marks[i].name);

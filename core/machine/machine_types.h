@@ -37,6 +37,7 @@ struct machine {
 
 	struct machine_proc *procs; /* by dense task index */
 	u32 nr_procs;
+	struct heap_pool heap_pool;
 	struct machine_kernel_ops *kernel_ops;
 	struct machine_mark *marks;
 	u32 nr_marks, nr_lists;
@@ -58,6 +59,9 @@ struct reloc_ctx;
  * process's own mappings (heap_glue.c). False: no host memory for the heap.
  */
 bool apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_ext *ext);
+
+/* A thread, not the leader, is about to exit: its tcache goes back to the process's heap. */
+void apply_heap_thread_exit(struct reloc_ctx *c, u32 task);
 
 /* Entry of @task, growing the table; NULL if the index is beyond MM_MAX_TASKS or memory is out. */
 struct machine_proc *machine_proc(struct machine *m, u32 task);
