@@ -81,13 +81,9 @@ void hw_destroy(struct hw *hw)
 	memset(hw, 0, sizeof(*hw));
 }
 
-void hw_clear_frame(struct hw *hw, pfn_t pfn)
+void hw_clear_bytes(struct hw *hw, pfn_t pfn)
 {
-	charge(hw, COST_ZERO_PAGE);
-	if (hw->tags)
-		hw->tags[hw_frame(hw, pfn)] = 0;
-	else
-		memset(hw_pfn_ptr(hw, pfn), 0, 1ull << hw->page_shift);
+	memset(hw_pfn_ptr(hw, pfn), 0, 1ull << hw->page_shift);
 }
 
 void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from)

@@ -129,7 +129,15 @@ MM_INLINE u64 hw_frame(const struct hw *hw, pfn_t pfn)
  * Contents of user frames in either data mode. Zeroing and copying charge virtual time; they cost
  * host time only with data=bytes. A tag's bytes (data=bytes) are the tag repeated over the frame.
  */
-void hw_clear_frame(struct hw *hw, pfn_t pfn);
+void hw_clear_bytes(struct hw *hw, pfn_t pfn); /* data=bytes; hw_clear_frame() does the rest */
+MM_INLINE void hw_clear_frame(struct hw *hw, pfn_t pfn)
+{
+	charge(hw, COST_ZERO_PAGE);
+	if (MM_LIKELY(hw->tags != NULL))
+		hw->tags[hw_frame(hw, pfn)] = 0;
+	else
+		hw_clear_bytes(hw, pfn);
+}
 void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from);
 void hw_set_frame_tag(struct hw *hw, pfn_t pfn, u64 tag);
 u64 hw_frame_tag(const struct hw *hw, pfn_t pfn); /* data=bytes: the first word */

@@ -51,13 +51,12 @@ MM_INLINE void install_anon(struct vm_fault *vmf, struct page *p)
 {
 	struct vm *vm = vmf->vm;
 
-	SetPageUptodate(p);
 	vmf->mm->rss[MM_ANONPAGES]++;
 	page_add_new_anon_rmap(vm, p, vmf->vma, vmf->addr);
 	set_fault_pte(vmf, maybe_mkwrite(pte_mkdirty(mk_pte(vm, p, vmf->vma)), vmf->vma));
 }
 
-static vm_fault_t do_anonymous_page(struct vm_fault *vmf)
+MM_INLINE vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 {
 	struct vm *vm = vmf->vm;
 	struct page *p;
@@ -278,12 +277,12 @@ static vm_fault_t update_young_dirty(struct vm_fault *vmf)
 	return 0;
 }
 
-static vm_fault_t handle_mm_fault(struct vm_fault *vmf)
+MM_INLINE vm_fault_t handle_mm_fault(struct vm_fault *vmf)
 {
 	struct hw *hw = vmf->vm->hw;
 
 	count_vm_event(hw, hw->cpu, EV_PGFAULT);
-	if (!vmf->slot) {
+	if (MM_UNLIKELY(!vmf->slot)) {
 		vmf->slot = pte_alloc(vmf->vm, vmf->mm, vmf->addr);
 		if (!vmf->slot)
 			return VM_FAULT_OOM;
@@ -325,10 +324,10 @@ int expand_stack(struct vm *vm, struct vm_area_struct *v, vaddr_t addr)
 	return 0;
 }
 
-vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
+vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, u64 *slot)
 {
 	struct vm_fault vmf = {.vm = vm, .task = t, .mm = t->mm, .addr = page_start(vm, addr),
-			       .write = access == MM_ACCESS_WRITE};
+			       .slot = slot, .write = access == MM_ACCESS_WRITE};
 	vm_fault_t r;
 
 	charge(vm->hw, COST_FAULT);
@@ -376,7 +375,7 @@ MM_INLINE enum mm_op_res access_body(enum pt_geom g, struct vm *vm, struct task 
 	r = pt_translate_body(g, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
 	if (MM_LIKELY(!r.fault))
 		return RES_NONE;
-	return fault_answer(vm, do_page_fault(vm, t, addr, access));
+	return fault_answer(vm, do_page_fault(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
 }
 
 enum mm_op_res mm_access(struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
@@ -456,7 +455,7 @@ s64 mm_fill(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag, u64 s
 		u64 *events = vm->hw->cpus[vm->hw->cpu].events;
 		u64 faults = events[EV_PGFAULT], major = events[EV_PGMAJFAULT];
 		u64 min = t->minflt, maj = t->majflt;
-		bool bad = r.fault && do_page_fault(vm, t, va, MM_ACCESS_WRITE) & VM_FAULT_ERROR;
+		bool bad = r.fault && do_page_fault(vm, t, va, MM_ACCESS_WRITE, NULL) & VM_FAULT_ERROR;
 
 		/* contents are not accesses of the trace: faults leave no count of their own */
 		events[EV_PGFAULT] = faults;

@@ -27,8 +27,11 @@ struct vm_fault {
 	bool write;
 };
 
-/* An access of @t that the walker refused; counts it. VM_FAULT_* (spec 07 s2). */
-vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access);
+/*
+ * An access of @t that the walker refused; counts it. @slot: the leaf descriptor the walker came to, or
+ * NULL. VM_FAULT_* (spec 07 s2).
+ */
+vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, u64 *slot);
 
 /* Makes [start, end) of the mm resident as mlock and MAP_POPULATE do. 0 or -errno. (spec 06 s8) */
 int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end);

@@ -25,7 +25,7 @@ MM_INLINE enum mm_counter mm_counter_of(const struct page *p)
 MM_INLINE void page_add_new_anon_rmap(struct vm *vm, struct page *p, const struct vm_area_struct *v,
 				      vaddr_t addr)
 {
-	SetPageSwapBacked(p);
+	p->flags |= 1u << PG_swapbacked | 1u << PG_uptodate;
 	p->_mapcount = 1;
 	p->mapping = (u64)(uintptr_t)v->anon_vma | PAGE_MAPPING_ANON;
 	p->index = linear_page_index(vm, v, addr);
