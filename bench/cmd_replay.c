@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/cmd.h"
+#include "bench/heap_host.h"
 #include "bench/machine_args.h"
 #include "bench/manifest.h"
 #include "bench/replay_loop.h"
@@ -224,6 +225,30 @@ static int run(struct machine *m, const struct replay_args *a, struct trace_read
 	return rc;
 }
 
+/* heap=glibc and the like: the trace's malloc events on a real allocator, in a process of its own. */
+static int host_heap(const struct replay_args *a)
+{
+	struct heap_host_result r;
+	char err[512];
+	json_t *j;
+
+	if (a->show || a->sample_ns || a->check)
+		return complain("heap=: a host allocator has no views, samples or checks");
+	if (heap_host_replay(a->trace, (int)a->machine.config.heap, HEAP_HOST_TOUCH_FIRST, &r, err, sizeof(err)))
+		return complain(err);
+	if (a->json) {
+		j = heap_host_json(&r);
+		if (!j || result_write(j, a->json, err, sizeof(err))) {
+			json_decref(j);
+			return complain(j ? err : "out of memory");
+		}
+		json_decref(j);
+	}
+	if (a->summary || !a->quiet)
+		heap_host_print(&r, stdout);
+	return 0;
+}
+
 int cmd_replay(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
@@ -242,6 +267,8 @@ int cmd_replay(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	if (machine_args_finish(&a.machine))
 		return 2;
+	if (a.machine.config.heap != HEAP_MODEL)
+		return host_heap(&a);
 	r = trace_open(a.trace, 0, err, sizeof(err));
 	if (!r)
 		return complain(err);

@@ -67,9 +67,10 @@ void rb_insert(struct rb_root *root, struct rb_node *n, rb_update update)
 {
 	struct rb_node *parent, *grand, *uncle;
 
-	if (update)
-		for (struct rb_node *p = n; p; p = rb_parent(p))
-			update(p);
+	if (update) {
+		update(n);
+		rb_propagate(rb_parent(n), update);
+	}
 	while ((parent = rb_parent(n)) && is_red(parent)) {
 		bool left;
 
@@ -159,9 +160,13 @@ void rb_erase(struct rb_root *root, struct rb_node *n, rb_update update)
 		if (gone->right)
 			set_parent(gone->right, gone);
 	}
-	if (update)
-		for (struct rb_node *p = parent; p; p = rb_parent(p))
-			update(p);
+	if (update) {
+		rb_propagate(parent, update);
+		if (gone != n) { /* it has a new place, whose value must not depend on where that stopped */
+			update(gone);
+			rb_propagate(rb_parent(gone), update);
+		}
+	}
 	if (black)
 		erase_fixup(root, child, parent, update);
 }

@@ -370,12 +370,19 @@ static void apply_control(struct step *s)
 
 /* ---- dispatch ---- */
 
+/* Groups once more as a constant table: op_group() checks what validated traces cannot get wrong. */
+static const u8 group_of[NR_OP_CODES] = {
+#define OP(code, SYM, name, group, keys, text) [code] = OPG_##group,
+#include "core/op.def"
+#undef OP
+};
+
 /* Everything but the one-page fault. Tasks must be defined; index 0 is the kernel. */
 static void apply_one(struct step *s)
 {
 	struct machine *m = s->m;
 	const struct mm_op *op = s->op;
-	enum mm_op_group group = op_group(op->code);
+	enum mm_op_group group = (enum mm_op_group)group_of[op->code & (NR_OP_CODES - 1)];
 
 	if (op->code == OP_TASK) {
 		op_task(s);
@@ -425,8 +432,8 @@ MM_INLINE bool apply_heap_fast(struct machine *m, const struct mm_op *op)
 	return MM_LIKELY(c.task && c.leader->heap) && apply_heap(&c, op, mm_op_ext(op));
 }
 
-/* A recorded fault: one access of one page. False: let apply_one() find out what is wrong. */
-MM_INLINE bool apply_fault(struct machine *m, const struct mm_op *op, struct mm_result *res)
+/* One access of one page. False: let apply_one() find out what is wrong. */
+MM_INLINE bool apply_fault(struct machine *m, const struct mm_op *op, unsigned access, struct mm_result *res)
 {
 	struct task *t;
 
@@ -435,10 +442,33 @@ MM_INLINE bool apply_fault(struct machine *m, const struct mm_op *op, struct mm_
 	t = vm_task(&m->vm, op->task);
 	if (MM_UNLIKELY(!t))
 		return false;
-	res->res = (u8)mm_access(&m->vm, t,
-				 reloc_addr(&m->procs[m->procs[op->task].leader], op->addr),
-				 op->flags & MM_OP_LOW);
+	res->res = (u8)mm_access(&m->vm, t, reloc_addr(&m->procs[m->procs[op->task].leader], op->addr), access);
 	return true;
+}
+
+/* The frequent operations, past everything that only rarer ones need. */
+MM_INLINE bool apply_fast(struct machine *m, const struct mm_op *op, struct mm_result *res)
+{
+	u64 page = (1ull << m->hw.page_shift) - 1;
+
+	switch (op->code) {
+	case OP_FAULT:
+		return apply_fault(m, op, op->flags & MM_OP_LOW, res);
+	case OP_READ:
+	case OP_WRITE:
+		if (op->flags & MM_OP_HAS_ARG || (op->flags & MM_OP_HAS_LEN && (op->addr & page) + op->len > page + 1))
+			return false;
+		return apply_fault(m, op, op->code == OP_WRITE ? MM_ACCESS_WRITE : MM_ACCESS_READ, res);
+	case OP_MALLOC:
+	case OP_CALLOC:
+	case OP_MEMALIGN:
+	case OP_REALLOC:
+	case OP_FREE:
+		res->res = RES_UNKNOWN;
+		return apply_heap_fast(m, op);
+	default:
+		return false;
+	}
 }
 
 void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
@@ -456,12 +486,8 @@ void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
 		if (op->ts > m->hw.now)
 			machine_advance(m, op->ts);
 		m->applied++;
-		if (op->code == OP_FAULT && MM_LIKELY(apply_fault(m, op, res)))
+		if (MM_LIKELY(apply_fast(m, op, res)))
 			continue;
-		if (op->code >= OP_MALLOC && op->code <= OP_FREE && MM_LIKELY(apply_heap_fast(m, op))) {
-			res->res = RES_UNKNOWN;
-			continue;
-		}
 		memset(res, 0, sizeof(*res));
 		apply_one(&(struct step){.m = m, .op = op, .ext = mm_op_ext(op),
 					 .strings = strings, .res = res});

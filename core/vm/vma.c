@@ -146,10 +146,10 @@ void vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, 
 		v->vm_next->vm_prev = v;
 	else
 		mm->highest_vm_end = v->vm_end;
+	gap_changed(v->vm_next); /* before the tree turns: rotations expect exact values */
 	v->rb_subtree_gap = 0;
 	rb_link(&v->vm_rb, l->parent, l->link);
 	rb_insert(&mm->mm_rb, &v->vm_rb, update_gap);
-	gap_changed(v->vm_next);
 	if (v->vm_file)
 		list_add_tail(&v->file_link, &v->vm_file->mappings);
 	mm->map_count++;
