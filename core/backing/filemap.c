@@ -27,9 +27,10 @@ static u64 array_bytes(u64 cap)
 	return cap * sizeof(u32);
 }
 
-static void uncache_all(struct filemap *fm, struct vm_file *f)
+/* Drops the cache's references from page @from on. */
+static void uncache(struct filemap *fm, struct vm_file *f, u64 from)
 {
-	for (u64 i = 0; f->nr_cached && i < f->cap; i++) {
+	for (u64 i = from; f->nr_cached && i < f->cap; i++) {
 		struct page *p;
 
 		if (!f->slots[i])
@@ -47,7 +48,7 @@ static void uncache_all(struct filemap *fm, struct vm_file *f)
 
 static void file_free(struct filemap *fm, struct vm_file *f)
 {
-	uncache_all(fm, f);
+	uncache(fm, f, 0);
 	if (f->slots)
 		munmap(f->slots, array_bytes(f->cap));
 	list_del(&f->all);
@@ -185,6 +186,12 @@ static u64 file_pages(const struct filemap *fm, const struct vm_file *f)
 	u64 page = 1ull << fm->phys->page_shift;
 
 	return ALIGN_UP(f->size, page) >> fm->phys->page_shift;
+}
+
+void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size)
+{
+	f->size = size;
+	uncache(fm, f, file_pages(fm, f));
 }
 
 /* Puts a new page at @index; NULL: no memory. A cached page is left alone and returned. */

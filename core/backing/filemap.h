@@ -50,6 +50,9 @@ struct vm_file *filemap_shmem(struct filemap *fm, u64 size);
 void filemap_get(struct vm_file *f);
 void filemap_put(struct filemap *fm, struct vm_file *f);
 
+/* Changes the size; cached pages beyond the new end go (their mappings must be gone already). */
+void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size);
+
 /* Makes room for @pages pages. 0 or -ENOMEM. */
 int filemap_reserve(struct vm_file *f, u64 pages);
 

@@ -401,6 +401,10 @@ static void apply_one(struct step *s)
 		answer(s, vm_file(&m->vm, op->arg, op->len, string(s, x1(s)), string(s, x0(s))));
 		return;
 	}
+	if (op->code == OP_FTRUNCATE) {
+		answer(s, vm_ftruncate(&m->vm, op->arg, op->len));
+		return;
+	}
 	s->rc.m = m;
 	s->rc.task = op->task && op->task < m->nr_procs ? vm_task(&m->vm, op->task) : NULL;
 	if (!s->rc.task) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/phys/page_alloc.h"
+#include "core/vm/fault.h"
 #include "core/vm/fork.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
@@ -253,6 +254,24 @@ s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name)
 {
 	(void)name;
 	return filemap_open(&vm->files, id, size, !strcmp(kind, "tmpfs")) ? 0 : -ENOMEM;
+}
+
+s64 vm_ftruncate(struct vm *vm, u64 id, u64 size)
+{
+	struct vm_file *f = filemap_find(&vm->files, id);
+	u64 page = 1ull << vm->page_shift, keep = ALIGN_UP(size, page) >> vm->page_shift;
+	struct vm_area_struct *v;
+
+	if (!f)
+		return -ENOMEM;
+	list_for_each_entry(v, &f->mappings, file_link) {
+		u64 pages = vma_pages(vm, v), first = keep > v->vm_pgoff ? keep - v->vm_pgoff : 0;
+
+		if (first < pages)
+			zap_range(vm, v->vm_mm, v->vm_start + (first << vm->page_shift), v->vm_end);
+	}
+	filemap_truncate(&vm->files, f, size);
+	return 0;
 }
 
 vaddr_t vm_task_size(const struct vm *vm)

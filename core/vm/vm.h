@@ -62,6 +62,9 @@ s64 sys_munlockall(struct vm *vm, struct task *t);
 /* Announces file @id of @size bytes; @kind "tmpfs" or anything else for a disk file. 0 or -errno. */
 s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name);
 
+/* Pages beyond the new end leave the page cache and all address spaces (spec 14). 0. */
+s64 vm_ftruncate(struct vm *vm, u64 id, u64 size);
+
 /* ---- accesses ---- */
 
 /* One access of one byte: RES_NONE (no fault), RES_MINOR, RES_MAJOR, RES_SIGSEGV, RES_SIGBUS. */
