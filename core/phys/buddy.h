@@ -31,11 +31,6 @@ MM_INLINE u8 *order_byte_of(const struct phys *p, u32 frame, unsigned order)
 	return order == top_order(p) ? &p->top_byte[frame >> order] : &p->order_byte[frame];
 }
 
-MM_INLINE struct page_link *link_of(const struct phys *p, u32 frame, unsigned order)
-{
-	return order == top_order(p) ? &p->top_links[frame >> order] : page_link(p->memmap, frame);
-}
-
 MM_INLINE void zone_lock(struct zone *z)
 {
 	if (MM_UNLIKELY(z->smp))
@@ -73,98 +68,74 @@ struct buddy_view {
 
 MM_INLINE struct buddy_view view_of(struct zone *z)
 {
-	const struct phys *p = z->phys;
-
-	return (struct buddy_view){z, p->order_byte, p->memmap, z->start_frame, z->nr_frames,
-				   top_order(p)};
+	return (struct buddy_view){z, z->order_byte, z->memmap, z->start_frame, z->nr_frames, z->top};
 }
 
-/* Links @frame, whose link is @k; @list_link finds the link of another block of the list. */
-#define FREE_LIST_ADD(z, k, list_link, frame, order, mt, to_tail)                                  \
-	do {                                                                                       \
-		struct free_area *area_ = &(z)->free_area[order];                                  \
-		struct free_list *l_ = &area_->list[mt];                                           \
-		u32 first_ = l_->first;                                                            \
-                                                                                                   \
-		if (first_ == PFN_NONE) {                                                          \
-			*(k) = (struct page_link){PFN_NONE, PFN_NONE};                             \
-			l_->last = (frame);                                                        \
-			SET_RELAXED(l_->first, frame);                                             \
-		} else if (to_tail) {                                                              \
-			u32 last_ = l_->last;                                                      \
-                                                                                                   \
-			*(k) = (struct page_link){PFN_NONE, last_};                                \
-			list_link(last_)->next = (frame);                                          \
-			l_->last = (frame);                                                        \
-		} else {                                                                           \
-			*(k) = (struct page_link){first_, PFN_NONE};                               \
-			list_link(first_)->prev = (frame);                                         \
-			SET_RELAXED(l_->first, frame);                                             \
-		}                                                                                  \
-		SET_RELAXED(area_->nr_free, area_->nr_free + 1);                                   \
-	} while (0)
+/* Counts a block in or out. */
+MM_INLINE void count_free(struct zone *z, unsigned order, u32 d)
+{
+	struct free_area *area = &z->free_area[order];
 
-#define FREE_LIST_DEL(z, k, list_link, order, mt)                                                  \
-	do {                                                                                       \
-		struct free_area *area_ = &(z)->free_area[order];                                  \
-		struct free_list *l_ = &area_->list[mt];                                           \
-		struct page_link k_ = *(k);                                                        \
-                                                                                                   \
-		if (k_.prev == PFN_NONE)                                                           \
-			SET_RELAXED(l_->first, k_.next);                                           \
-		else                                                                               \
-			list_link(k_.prev)->next = k_.next;                                        \
-		if (k_.next == PFN_NONE)                                                           \
-			l_->last = k_.prev;                                                        \
-		else                                                                               \
-			list_link(k_.next)->prev = k_.prev;                                        \
-		SET_RELAXED(area_->nr_free, area_->nr_free - 1);                                   \
-	} while (0)
+	SET_RELAXED(area->nr_free, area->nr_free + d);
+}
 
 /* The two for blocks of the top order, and the two for blocks below it. */
 MM_INLINE void top_list_add(const struct buddy_view *v, u32 frame, enum migratetype mt)
 {
 	const struct phys *p = v->z->phys;
 	struct page_link *links = p->top_links;
-	unsigned top = v->top;
+	u32 id = frame >> v->top, head = v->z->top_head_base + mt, first = links[head].next;
 
-#define TOP_LINK(f) (&links[(f) >> top])
-	p->top_byte[frame >> top] = (u8)(top + 1 + ((unsigned)mt << TYPE_SHIFT));
-	FREE_LIST_ADD(v->z, TOP_LINK(frame), TOP_LINK, frame, top, mt, false);
+	p->top_byte[id] = (u8)(v->top + 1 + ((unsigned)mt << TYPE_SHIFT));
+	set_page_link(&links[id], first, head);
+	links[first].prev = id;
+	SET_RELAXED(links[head].next, id);
+	count_free(v->z, v->top, 1);
 }
 
 MM_INLINE void top_list_del(const struct buddy_view *v, u32 frame)
 {
 	const struct phys *p = v->z->phys;
 	struct page_link *links = p->top_links;
-	unsigned top = v->top, mt = p->top_byte[frame >> top] >> TYPE_SHIFT;
+	u32 id = frame >> v->top;
+	struct page_link k = links[id];
 
-	VM_BUG_ON((p->top_byte[frame >> top] & ORDER_MASK) != top + 1);
-	p->top_byte[frame >> top] = 0;
-	FREE_LIST_DEL(v->z, TOP_LINK(frame), TOP_LINK, top, mt);
-#undef TOP_LINK
+	VM_BUG_ON((p->top_byte[id] & ORDER_MASK) != v->top + 1);
+	p->top_byte[id] = 0;
+	SET_RELAXED(links[k.prev].next, k.next);
+	links[k.next].prev = k.prev;
+	count_free(v->z, v->top, (u32)-1);
 }
 
 MM_INLINE void low_list_add(const struct buddy_view *v, u32 frame, unsigned order,
 			    enum migratetype mt, bool tail)
 {
-	struct page *map = v->map;
+	u32 head = v->z->head_base + order * 8 + mt, prev, next;
 
 	VM_BUG_ON(frame & ((1u << order) - 1));
 	v->order_byte[frame] = (u8)(order + 1 + ((unsigned)mt << TYPE_SHIFT));
-#define LOW_LINK(f) page_link(map, f)
-	FREE_LIST_ADD(v->z, LOW_LINK(frame), LOW_LINK, frame, order, mt, tail);
+	if (tail) {
+		prev = page_link(v->map, head)->prev;
+		next = head;
+	} else {
+		prev = head;
+		next = page_link(v->map, head)->next;
+	}
+	set_page_link(page_link(v->map, frame), next, prev);
+	page_link(v->map, next)->prev = frame;
+	SET_RELAXED(page_link(v->map, prev)->next, frame);
+	count_free(v->z, order, 1);
 }
 
 MM_INLINE void low_list_del(const struct buddy_view *v, u32 frame, unsigned order)
 {
-	struct page *map = v->map;
-	unsigned mt = v->order_byte[frame] >> TYPE_SHIFT;
+	struct page_link k = *page_link(v->map, frame);
 
 	VM_BUG_ON((v->order_byte[frame] & ORDER_MASK) != order + 1);
 	v->order_byte[frame] = 0;
-	FREE_LIST_DEL(v->z, LOW_LINK(frame), LOW_LINK, order, mt);
-#undef LOW_LINK
+	SET_RELAXED(page_link(v->map, k.prev)->next, k.next);
+	page_link(v->map, k.next)->prev = k.prev;
+	count_free(v->z, order, (u32)-1);
 }
 
 MM_INLINE void free_list_add(struct zone *z, u32 frame, unsigned order, enum migratetype mt)
@@ -212,14 +183,13 @@ MM_INLINE void view_free(const struct buddy_view *v, u32 frame, unsigned order, 
 
 	if (MM_UNLIKELY(mt == MIGRATE_ISOLATE))
 		limit = (unsigned)mm_min(limit, v->z->phys->pageblock_order);
-	while (order < limit) {
+	for (; order < limit; order++) {
 		u32 buddy = frame ^ (1u << order);
 
 		if (!view_buddy_free(v, buddy, order))
 			break;
 		low_list_del(v, buddy, order);
 		frame &= ~(1u << order);
-		order++;
 	}
 	if (order == v->top) {
 		top_list_add(v, frame, mt);
@@ -258,9 +228,14 @@ MM_INLINE unsigned smallest_order(const struct zone *z, unsigned order, enum mig
 {
 	unsigned n = z->phys->max_order;
 
-	while (order < n && z->free_area[order].list[mt].first == PFN_NONE)
-		order++;
-	return order;
+	const struct page *map = z->phys->memmap;
+	u32 head = z->head_base + order * 8 + mt;
+
+	for (; order < n - 1; order++, head += 8)
+		if (page_link(map, head)->next != head)
+			return order;
+	head = z->top_head_base + mt;
+	return order == n - 1 && z->phys->top_links[head].next != head ? order : n;
 }
 
 /*
@@ -277,7 +252,7 @@ MM_INLINE u32 rmqueue_smallest(struct zone *z, unsigned order, enum migratetype 
 
 	if (o > v.top)
 		return 0;
-	*frame = z->free_area[o].list[mt].first;
+	*frame = free_list_first(z, o, mt);
 	if (o == v.top)
 		top_list_del(&v, *frame);
 	else

@@ -85,23 +85,21 @@ static void check_free_block(struct check *c, const struct zone *z, u32 f, unsig
 /* Walks one list; returns its blocks. */
 static u64 check_list(struct check *c, const struct zone *z, unsigned order, unsigned mt)
 {
-	const struct free_list *l = &z->free_area[order].list[mt];
-	u32 prev = PFN_NONE;
+	const struct phys *p = c->p;
+	bool top = order == top_order(p);
+	u32 head = free_list_head(z, order, mt), prev = head, id;
 	u64 n = 0;
 
-	for (u32 f = l->first; f != PFN_NONE && !c->bad; n++) {
-		const struct page_link *k = link_of(c->p, f, order);
-
-		if (k->prev != prev)
-			violated(c, I0(2), "I0.2: list order %u type %u broken at %u", order, mt, f);
-		check_free_block(c, z, f, order, mt);
-		see_block(c, f, order);
-		prev = f;
-		f = k->next;
+	for (;; n++) {
+		id = top ? p->top_links[prev].next : page_link(p->memmap, prev)->next;
+		if ((top ? p->top_links[id].prev : page_link(p->memmap, id)->prev) != prev)
+			violated(c, I0(2), "I0.2: list order %u type %u broken at %u", order, mt, id);
+		if (id == head || c->bad)
+			return n;
+		check_free_block(c, z, top ? id << order : id, order, mt);
+		see_block(c, top ? id << order : id, order);
+		prev = id;
 	}
-	if (!c->bad && l->last != prev)
-		violated(c, I0(2), "I0.2: tail of list order %u type %u is wrong", order, mt);
-	return n;
 }
 
 static u64 check_free_lists(struct check *c, const struct zone *z)

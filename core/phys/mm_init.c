@@ -54,15 +54,26 @@ static u64 nr_top_blocks(const struct phys *p)
 	return p->nr_frames >> top_order(p);
 }
 
+/* Frames, then the heads of the free lists of every zone there may be. */
+static u64 nr_links(const struct phys *p)
+{
+	return p->nr_frames + MM_MAX_ZONES * FREE_HEADS_PER_ZONE;
+}
+
+static u64 memmap_bytes(const struct phys *p)
+{
+	return nr_links(p) * sizeof(struct page_link) + p->nr_frames * sizeof(struct page);
+}
+
 static int map_arrays(struct phys *p)
 {
-	char *links = map_array(p->nr_frames, sizeof(struct page_link) + sizeof(struct page));
+	char *links = map_array(memmap_bytes(p), 1);
 
 	if (links) /* nr_frames is a multiple of a top block, so the memmap is aligned */
-		p->memmap = (struct page *)(void *)(links + p->nr_frames * sizeof(struct page_link));
+		p->memmap = (struct page *)(void *)(links + nr_links(p) * sizeof(struct page_link));
 	p->order_byte = map_array(p->nr_frames, 1);
 	p->top_byte = map_array(nr_top_blocks(p), 1);
-	p->top_links = map_array(nr_top_blocks(p), sizeof(*p->top_links));
+	p->top_links = map_array(nr_top_blocks(p) + MM_MAX_ZONES * 8, sizeof(*p->top_links));
 	p->pageblock = map_array(p->nr_frames >> p->pageblock_order, 1);
 	return links && p->order_byte && p->top_byte && p->top_links && p->pageblock
 		       ? 0 : -ENOMEM;
@@ -71,11 +82,10 @@ static int map_arrays(struct phys *p)
 static void unmap_arrays(struct phys *p)
 {
 	if (p->memmap)
-		unmap_array((struct page_link *)(void *)p->memmap - p->nr_frames, p->nr_frames,
-			    sizeof(struct page_link) + sizeof(struct page));
+		unmap_array((struct page_link *)(void *)p->memmap - nr_links(p), memmap_bytes(p), 1);
 	unmap_array(p->order_byte, p->nr_frames, 1);
 	unmap_array(p->top_byte, nr_top_blocks(p), 1);
-	unmap_array(p->top_links, nr_top_blocks(p), sizeof(*p->top_links));
+	unmap_array(p->top_links, nr_top_blocks(p) + MM_MAX_ZONES * 8, sizeof(*p->top_links));
 	unmap_array(p->pageblock, p->nr_frames >> p->pageblock_order, 1);
 }
 
@@ -228,9 +238,17 @@ static int init_zone(struct phys *p, struct zone *z, u64 lo, u64 hi)
 	if (!p->ideal)
 		z->memmap_pages = (z->spanned_pages * model_page_struct_size(p) +
 				   (1ull << p->page_shift) - 1) >> p->page_shift;
-	for (unsigned o = 0; o < MM_MAX_ORDER; o++)
-		for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++)
-			z->free_area[o].list[mt] = (struct free_list){PFN_NONE, PFN_NONE};
+	z->order_byte = p->order_byte;
+	z->memmap = p->memmap;
+	z->top = top_order(p);
+	z->head_base = (u32)p->nr_frames + z->slot * FREE_HEADS_PER_ZONE;
+	z->top_head_base = (u32)nr_top_blocks(p) + z->slot * 8u;
+	for (u32 i = 0; i < FREE_HEADS_PER_ZONE; i++)
+		*page_link(p->memmap, z->head_base + i) =
+			(struct page_link){z->head_base + i, z->head_base + i};
+	for (u32 i = 0; i < 8; i++)
+		p->top_links[z->top_head_base + i] =
+			(struct page_link){z->top_head_base + i, z->top_head_base + i};
 	for (unsigned l = 0; l < NR_LRU_LISTS; l++)
 		plist_init(&z->lruvec.lists[l]);
 	z->inactive_ratio = 1;
@@ -469,6 +487,8 @@ static int boot(struct phys *p, const struct phys_layout *layout, char *err, siz
 	if (!p->cpus || memblock_init(&p->memblock) || map_arrays(p))
 		return -ENOMEM;
 	memset(p->cpus, 0, p->ncpu * sizeof(*p->cpus));
+	for (unsigned cpu = 0; cpu < p->ncpu; cpu++)
+		p->cpus[cpu].events = p->hw->cpus[cpu].events;
 	if (add_banks(p, layout) || arch_memory_limits(p) || divide_nodes(p))
 		return -ENOMEM;
 	if (p->max_low_pfn <= p->min_low_pfn)

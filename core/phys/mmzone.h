@@ -74,14 +74,15 @@ struct lruvec { /* lists of core/phys/lru.c; in the zone or in the node (key rec
 	u64 inactive_age;
 };
 
-struct free_list {
-	u32 first, last; /* frames, or PFN_NONE */
+/*
+ * Free blocks of one order are on circular lists, one a migratetype, whose heads are links too: they
+ * follow the frames' (and the top blocks') in the same arrays. free_list_head() gives their numbers.
+ */
+struct free_area {
+	u32 nr_free; /* blocks of this order, all types */
 };
 
-struct free_area {
-	struct free_list list[MIGRATE_TYPES];
-	u32 nr_free; /* blocks of this order, all types */
-} __attribute__((aligned(64)));
+#define FREE_HEADS_PER_ZONE 128u /* 8 an order; 8 in the top order's array */
 
 /* One migratetype's pages of a CPU: a double-ended queue in a ring. */
 struct pcp_list {
@@ -117,6 +118,10 @@ struct zone {
 	struct per_cpu_pages *pageset;       /* [ncpu] */
 	struct phys *phys;
 	u32 start_frame, nr_frames;          /* zone_start_pfn and spanned_pages as frames */
+	u32 head_base, top_head_base;        /* numbers of the free lists' heads */
+	u8 *order_byte;                      /* phys's, nearer */
+	struct page *memmap;
+	unsigned top;                        /* MAX_ORDER - 1 */
 	u32 fresh_flags;                     /* page->flags of a page just allocated */
 	u8 node, type, slot;
 	u8 batch_mode;                       /* BATCH_*: how NR_ALLOC_BATCH is kept */
@@ -174,6 +179,7 @@ struct phys_cpu {
 	bool rt_task;
 	bool in_irq;
 	u32 last_slot;    /* zone slot + 1 of last_pcp */
+	u64 *events;      /* the CPU's, of floor 2 */
 	struct per_cpu_pages *last_pcp; /* where this CPU freed last */
 	struct zone *last_block_zone;   /* the same of blocks of order > 0 */
 	u32 last_block_slot;
@@ -210,10 +216,10 @@ typedef enum phys_pressure_result (*phys_pressure_fn)(void *self, struct alloc_c
 struct phys {
 	struct hw *hw;
 	const struct machine_config *config;
-	struct page *memmap;      /* [nr_frames]; its links in front of it */
+	struct page *memmap;      /* [nr_frames]; in front of it its links, then the lists' heads */
 	u8 *order_byte;           /* [nr_frames]: blocks below the top order */
 	u8 *top_byte;             /* [nr_frames >> top order]: blocks of the top order */
-	struct page_link *top_links;
+	struct page_link *top_links; /* the same; then the heads of their lists */
 	u8 *pageblock;            /* [nr_frames >> pageblock_order]: migratetype, PAGEBLOCK_* */
 	u64 base_pfn;             /* pfn of frame 0: start of DRAM rounded down to MAX_ORDER blocks */
 	u64 nr_frames;
@@ -359,6 +365,27 @@ MM_INLINE bool page_buddy(const struct phys *phys, u64 frame, unsigned *order)
 		return false;
 	*order = (b & 15u) - 1;
 	return true;
+}
+
+/* Number of a free list's head in its array of links. */
+MM_INLINE u32 free_list_head(const struct zone *z, unsigned order, unsigned mt)
+{
+	return order == z->phys->max_order - 1 ? z->top_head_base + mt : z->head_base + order * 8 + mt;
+}
+
+/* First frame of a free list, or PFN_NONE. Safe to ask without the zone lock, as a guess. */
+MM_INLINE u32 free_list_first(const struct zone *z, unsigned order, unsigned mt)
+{
+	const struct phys *p = z->phys;
+	unsigned top = p->max_order - 1;
+	u32 head = free_list_head(z, order, mt), id;
+
+	if (order == top) {
+		id = __atomic_load_n(&p->top_links[head].next, __ATOMIC_RELAXED);
+		return id == head ? PFN_NONE : id << top;
+	}
+	id = __atomic_load_n(&page_link(p->memmap, head)->next, __ATOMIC_RELAXED);
+	return id == head ? PFN_NONE : id;
 }
 
 MM_INLINE bool zone_is_highmem(const struct zone *z)

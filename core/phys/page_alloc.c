@@ -84,7 +84,7 @@ static bool watermark_ok_44(const struct zone *z, unsigned order, s64 free, s64 
 		if (harder)
 			return true;
 		for (unsigned mt = 0; mt < MIGRATE_PCPTYPES; mt++)
-			if (RELAXED(z->free_area[o].list[mt].first) != PFN_NONE)
+			if (free_list_first(z, o, mt) != PFN_NONE)
 				return true;
 	}
 	return false;
@@ -457,34 +457,63 @@ MM_INLINE bool fair_allows(struct zone *z, bool alone)
 	return true;
 }
 
-/* The same for blocks: the preferred zone far above its mark, and a block of the type at hand. */
+/*
+ * The same for blocks: the preferred zone far above its mark, and a block of the type at hand no
+ * larger than needed but for one split after the other.
+ */
 static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsigned cpu, gfp_t gfp,
 							   unsigned order)
 {
 	const struct fast_choice *f = &p->cpus[cpu].fast[gfp & 15];
 	struct zone *z = f->zone;
-	unsigned top = top_order(p);
+	s64 mark, free, size = 1ll << order;
 	struct page *page;
-	s64 mark, free;
-	u32 frame;
+	unsigned o, mt;
+	u32 frame = 0, head;
 
-	if (order > top || (gfp & FAST_EXCLUDED) || !z || z->smp || p->fail_nth)
+	if (MM_UNLIKELY(gfp & FAST_EXCLUDED) || MM_UNLIKELY(!z) ||
+	    MM_UNLIKELY((p->fail_nth != 0) | (order > z->top) | z->smp))
 		return alloc_here(p, cpu, gfp, order);
-	mark = (s64)(z->watermark[WMARK_LOW] + z->nr_reserved_highatomic) + (1ll << order);
+	mark = (s64)(z->watermark[WMARK_LOW] + z->nr_reserved_highatomic) + size;
 	free = z->vm_stat[NR_FREE_PAGES];
-	if (free <= mark || ((s64)z->free_area[top].nr_free << top) <= mark ||
-	    !fair_allows(z, f->alone) ||
-	    !rmqueue_smallest(z, order, (enum migratetype)p->migratetype_tab[gfp >> 3 & 1], 1,
-			      &frame))
+	if (MM_UNLIKELY(free <= mark) ||
+	    MM_UNLIKELY(((s64)z->free_area[z->top].nr_free << z->top) <= mark) ||
+	    MM_UNLIKELY(!fair_allows(z, f->alone)))
 		return alloc_here(p, cpu, gfp, order);
-	z->vm_stat[NR_FREE_PAGES] = free - (1ll << order);
-	*f->pgalloc += 1ull << order;
+	mt = p->migratetype_tab[gfp >> 3 & 1];
+	head = z->head_base + mt;
+	for (o = order; o < z->top; o++) {
+		frame = page_link(z->memmap, head + o * 8)->next;
+		if (frame != head + o * 8)
+			break;
+	}
+	struct buddy_view v = view_of(z);
+
+	if (o == v.top) {
+		frame = p->top_links[z->top_head_base + mt].next;
+		if (frame == z->top_head_base + mt)
+			return alloc_here(p, cpu, gfp, order);
+		frame <<= o;
+	}
+	page = &v.map[frame];
+	if (MM_UNLIKELY(MM_DEBUG || page_dirty_when_free(page)))
+		return alloc_here(p, cpu, gfp, order);
+	if (o == v.top)
+		top_list_del(&v, frame);
+	else
+		low_list_del(&v, frame, o);
+	while (o > order) {
+		o--;
+		low_list_add(&v, frame + (1u << o), o, (enum migratetype)mt, false);
+	}
+	z->vm_stat[NR_FREE_PAGES] = free - size;
+	*f->pgalloc += (u64)size;
 	if (z->batch_mode == BATCH_EXACT)
-		take_batch(z, 1ll << order);
+		take_batch(z, size);
 	charge(p->hw, COST_PAGE_ALLOC);
-	page = &p->memmap[frame];
-	if (MM_UNLIKELY(!prep_new_page(p, cpu, z, page, order, 0, 0)))
-		return alloc_here(p, cpu, gfp, order);
+	page->flags = z->fresh_flags;
+	page->_count = 1;
+	page->private = 0;
 	return page;
 }
 
@@ -511,9 +540,10 @@ struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned or
 			RELAXED(z->vm_stat[NR_FREE_PAGES])) ||
 	    MM_UNLIKELY(!fair_allows(z, f->alone)))
 		return alloc_here(phys, cpu, gfp, order);
-	head = l->head;
-	if (MM_UNLIKELY(head == l->tail))
+	if (MM_UNLIKELY(l->head == l->tail) &&
+	    !pcp_refill(z, cpu, (enum migratetype)phys->migratetype_tab[gfp >> 3 & 1], false))
 		return alloc_here(phys, cpu, gfp, order);
+	head = l->head;
 	page = pcp_entry_page(l->ring[head & l->mask]);
 	if (MM_UNLIKELY(page_dirty_when_free(page)))
 		return alloc_here(phys, cpu, gfp, order);
@@ -687,7 +717,7 @@ MM_INLINE bool free_fast(struct phys *p, unsigned cpu, struct page *page)
 		return false;
 	pcp->count++;
 	l->ring[--l->head & l->mask] = entry;
-	count_vm_event(p->hw, cpu, EV_PGFREE);
+	c->events[EV_PGFREE]++;
 	return true;
 }
 
@@ -722,7 +752,7 @@ static __attribute__((noinline)) void free_block(struct phys *p, unsigned cpu, s
 		return;
 	}
 	page->flags &= ~(PAGE_FLAGS_MASK | PAGE_PFMEMALLOC);
-	count_vm_events(p->hw, cpu, EV_PGFREE, 1ull << order);
+	c->events[EV_PGFREE] += 1ull << order;
 	free_one_block(z, frame, order, frame_pageblock_type(p, frame));
 }
 
@@ -860,12 +890,14 @@ unsigned split_free_page(struct phys *phys, struct page *page)
 void for_each_free_block(const struct zone *zone, unsigned order, enum migratetype mt,
 			 void (*fn)(void *arg, u32 frame), void *arg)
 {
-	u32 f = zone->free_area[order].list[mt].first;
+	const struct phys *p = zone->phys;
+	u32 head = free_list_head(zone, order, mt), id;
+	bool top = order == top_order(p);
 
-	while (f != PFN_NONE) {
-		u32 next = link_of(zone->phys, f, order)->next;
+	for (id = top ? p->top_links[head].next : page_link(p->memmap, head)->next; id != head;) {
+		u32 next = top ? p->top_links[id].next : page_link(p->memmap, id)->next;
 
-		fn(arg, f);
-		f = next;
+		fn(arg, top ? id << order : id);
+		id = next;
 	}
 }

@@ -132,7 +132,7 @@ static bool find_fallback(const struct zone *z, unsigned order, enum migratetype
 {
 	for (unsigned o = z->phys->max_order; o-- > order;) {
 		for (unsigned i = 0; i < 2; i++) {
-			u32 first = z->free_area[o].list[fallbacks[start][i]].first;
+			u32 first = free_list_first(z, o, fallbacks[start][i]);
 
 			if (first != PFN_NONE) {
 				*frame = first;
@@ -282,7 +282,7 @@ static bool unreserve_zone(struct zone *z, enum migratetype mt)
 
 	zone_lock(z);
 	for (unsigned o = 0; o < p->max_order && !moved; o++) {
-		u32 frame = z->free_area[o].list[MIGRATE_HIGHATOMIC].first;
+		u32 frame = free_list_first(z, o, MIGRATE_HIGHATOMIC);
 
 		if (frame == PFN_NONE)
 			continue;

@@ -448,20 +448,31 @@ static void test_A03_15(void **state)
 	z->vm_stat[NR_FREE_PAGES] += 194560 - 332;
 }
 
+/* 2000 free pages, every other one: no two can merge. */
 static void order1_of_single_pages(struct fixture *f)
 {
-	struct free_area saved = f->normal->free_area[0], top = f->normal->free_area[10];
+	u32 n = 0;
+	struct page *page;
 
-	f->normal->vm_stat[NR_FREE_PAGES] = 2000;
-	f->normal->free_area[0].nr_free = 2000;
-	f->normal->free_area[10].nr_free = 0;
-	for (unsigned mt = 0; mt < MIGRATE_TYPES; mt++)
-		f->normal->free_area[10].list[mt].first = PFN_NONE;
+	assert_int_equal(phys_sysctl(f->p, "min_free_kbytes", "0"), 0);
+	while ((page = alloc_page(f->p, 0, GFP_KERNEL | MM_GFP_NOWARN | MM_GFP_MEMALLOC)))
+		f->pages[n++] = page;
+	assert_int_equal(phys_sysctl(f->p, "min_free_kbytes", "3528"), 0);
+	for (u32 i = 0, done = 0; done < 2000; i++) {
+		if (page_frame(f->p, f->pages[i]) & 1) {
+			free_page_page(f->p, 0, f->pages[i]);
+			f->pages[i] = NULL;
+			done++;
+		}
+	}
+	drain_all_pages(f->p);
+	assert_int_equal(free_pages_of(f->normal), 2000);
+	assert_int_equal(f->normal->free_area[0].nr_free, 2000);
 	assert_true(zone_watermark_ok(f->normal, 0, 1102, ZONE_NORMAL, ALLOC_WMARK_LOW));
 	assert_false(zone_watermark_ok(f->normal, 1, 1102, ZONE_NORMAL, ALLOC_WMARK_LOW));
-	f->normal->free_area[0] = saved;
-	f->normal->free_area[10] = top;
-	f->normal->vm_stat[NR_FREE_PAGES] = 194560;
+	for (u32 i = 0; i < n; i++)
+		if (f->pages[i])
+			free_page_page(f->p, 0, f->pages[i]);
 }
 
 static void test_A03_16(void **state)

@@ -150,8 +150,7 @@ static void test_A13_10(void **state)
 	assert_int_equal(z->nr_reserved_highatomic, 1024); /* the last one stays */
 	assert_true(unreserve_highatomic_pageblock(&ac, true));
 	assert_int_equal(z->nr_reserved_highatomic, 0);
-	assert_int_equal(rig_zone(p, ZONE_NORMAL)->free_area[10].list[MIGRATE_HIGHATOMIC].first,
-			 PFN_NONE);
+	assert_int_equal(free_list_first(z, 10, MIGRATE_HIGHATOMIC), PFN_NONE);
 	rig_down(&rig);
 }
 
