@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "bench/bench.h"
-#include "bench/phys_rig.h"
+#include "bench/bench_phys.h"
 #include "core/base/prng.h"
 
 #define RIVAL_CPU "2-core Zen 4 VM"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "bench/bench.h"
-#include "bench/phys_rig.h"
+#include "bench/bench_phys.h"
 
 #define RUN_PAGES 512u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Floors 2 and 3 alone, booted from "key=value ..." for the suites that measure them. */
-#ifndef MEMRIG_BENCH_PHYS_RIG_H
-#define MEMRIG_BENCH_PHYS_RIG_H
+#ifndef MEMRIG_BENCH_PHYS_H
+#define MEMRIG_BENCH_PHYS_H
 
 #include "core/phys/page_alloc.h"
 

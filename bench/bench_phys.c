@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "bench/phys_rig.h"
+#include "bench/bench_phys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
