@@ -498,8 +498,8 @@ static void test_running_process(void **state)
 	struct recorded r;
 	volatile sig_atomic_t stop = 0;
 	struct rec_options opt = {.nr_pids = 1, .stop = &stop};
-	char err[512];
-	int in[2];
+	char err[512], part[128];
+	int in[2], failed;
 	pid_t pid;
 
 	(void)state;
@@ -515,16 +515,19 @@ static void test_running_process(void **state)
 	}
 	assert_true(wait_for_file(r.report));
 	if (!fork()) { /* ends the process after a while, which ends the recording */
-		usleep(300000);
+		snprintf(part, sizeof(part), "%s.part", r.trace);
+		wait_for_file(part); /* opening the recorder may take long on a busy machine */
+		usleep(500000);
 		kill(pid, SIGKILL);
 		_exit(0);
 	}
 	opt.pids = &pid;
 	opt.output = r.trace;
 	signal(SIGCHLD, SIG_IGN); /* so that the dead process is not kept for us to wait for */
-	if (rec_run(&opt, &r.summary, err, sizeof(err)))
-		fail_msg("%s", err);
+	failed = rec_run(&opt, &r.summary, err, sizeof(err));
 	signal(SIGCHLD, SIG_DFL);
+	if (failed)
+		fail_msg("%s", err);
 	load(&r);
 	assert_int_equal(r.v[0].op.code, OP_SPAWN);
 	assert_int_equal(r.v[0].pid, (u32)pid);

@@ -10,6 +10,7 @@
 #include "traces/record/preload.h"
 
 #define NR_BUCKETS 4096u
+#define DROP	   1 /* not an error: the event says nothing that a replay could use */
 
 /* VM_* of the kernel, as far as a region needs them. */
 enum {
@@ -34,7 +35,8 @@ struct process {
 	bool fresh; /* regions are being listed since an exec */
 	u64 start_brk, brk, stack, stack_end;
 	u64 hidden, hidden_end;
-	u32 *tids, nr_tids; /* announced threads, the leader not among them */
+	u32 *tids, nr_tids;   /* announced threads, the leader not among them */
+	u32 *ended, nr_ended; /* threads after their exit: the kernel may still write for them */
 	struct early_fault *early, **early_end;
 };
 
@@ -102,6 +104,7 @@ static void proc_remove(struct rec_convert *c, u32 tgid)
 	*slot = p->next;
 	drop_early(p);
 	free(p->tids);
+	free(p->ended);
 	free(p);
 }
 
@@ -200,52 +203,76 @@ int rec_convert_lost(struct rec_convert *c, u64 ts, const char *kind, u64 n)
 
 /* --- tasks --- */
 
+static bool has_tid(const u32 *tids, u32 nr, u32 tid)
+{
+	for (u32 i = 0; i < nr; i++)
+		if (tids[i] == tid)
+			return true;
+	return false;
+}
+
+static int add_tid(u32 **tids, u32 *nr, u32 tid)
+{
+	u32 *v = realloc(*tids, (*nr + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	*tids = v;
+	v[(*nr)++] = tid;
+	return 0;
+}
+
+static void remove_tid(u32 *tids, u32 *nr, u32 tid)
+{
+	for (u32 i = 0; i < *nr; i++)
+		if (tids[i] == tid) {
+			tids[i] = tids[--*nr];
+			return;
+		}
+}
+
 static bool knows_thread(const struct process *p, u32 tid)
 {
-	for (u32 i = 0; i < p->nr_tids; i++)
-		if (p->tids[i] == tid)
-			return true;
-	return tid == p->tgid || p->borrower;
+	return tid == p->tgid || p->borrower || has_tid(p->tids, p->nr_tids, tid);
 }
 
 static int add_thread(struct rec_convert *c, struct process *p, const struct rec_event *e, u32 tid)
 {
 	struct mm_op op = new_op(c, e, p->task, OP_THREAD);
-	u32 *tids;
 
 	if (knows_thread(p, tid))
 		return 0;
-	tids = realloc(p->tids, (p->nr_tids + 1) * sizeof(*tids));
-	if (!tids)
+	remove_tid(p->ended, &p->nr_ended, tid);
+	if (add_tid(&p->tids, &p->nr_tids, tid))
 		return -ENOMEM;
-	p->tids = tids;
-	p->tids[p->nr_tids++] = tid;
 	trace_writer_task(c->w, p->tgid, tid);
 	op.arg = tid;
 	return put_plain(c, &op);
 }
 
-/* The task index that the event belongs to; announces a thread that was there before the recording.
+/*
+ * The task that the event belongs to; announces a thread that was there before the recording. What
+ * the kernel does for a thread after its exit (it clears its tid) is the leader's. 0, DROP or
+ * -errno.
  */
 static int task_of(struct rec_convert *c, struct process *p, const struct rec_event *e, u32 *task)
 {
+	u32 tid = e->tid;
 	int err = 0;
 
-	if (p->borrower || e->tid == p->tgid) {
+	if (!p->borrower && has_tid(p->ended, p->nr_ended, tid)) {
+		if (tid == p->tgid || has_tid(p->ended, p->nr_ended, p->tgid))
+			return DROP;
+		tid = p->tgid;
+	}
+	if (p->borrower || tid == p->tgid) {
 		*task = p->task;
 		return 0;
 	}
-	if (!knows_thread(p, e->tid))
-		err = add_thread(c, p, e, e->tid);
-	*task = trace_writer_task(c->w, p->tgid, e->tid);
+	if (!knows_thread(p, tid))
+		err = add_thread(c, p, e, tid);
+	*task = trace_writer_task(c->w, p->tgid, tid);
 	return err;
-}
-
-static void forget_thread(struct process *p, u32 tid)
-{
-	for (u32 i = 0; i < p->nr_tids; i++)
-		if (p->tids[i] == tid)
-			p->tids[i] = p->tids[--p->nr_tids];
 }
 
 /* A new address space: `spawn` for a process that is new to the trace, `exec` for others. */
@@ -261,7 +288,7 @@ static int begin_program(struct rec_convert *c, const struct rec_item *item, boo
 	if (!p)
 		return -ENOMEM;
 	p->borrower = false;
-	p->nr_tids = 0;
+	p->nr_tids = p->nr_ended = 0;
 	p->hidden = p->hidden_end = 0;
 	p->task = trace_writer_task(c->w, e->tgid, e->tgid);
 	p->fresh = e->kind == REC_EXEC;
@@ -324,7 +351,9 @@ static int exit_task(struct rec_convert *c, const struct rec_event *e)
 		op = new_op(c, e, task, OP_EXIT);
 		if (!err)
 			err = put_plain(c, &op);
-		forget_thread(p, e->tid);
+		remove_tid(p->tids, &p->nr_tids, e->tid);
+		if (err >= 0)
+			err = add_tid(&p->ended, &p->nr_ended, e->tid);
 	}
 	if (e->flags & REC_F_LAST)
 		proc_remove(c, e->tgid);
@@ -352,7 +381,8 @@ static int put_file(struct rec_convert *c, const struct rec_event *e, const char
 {
 	struct known_file **slot = file_slot(c, e->a[0], e->a[1]);
 	bool known = *slot;
-	struct mm_op op = new_op(c, e, 0, known ? OP_FTRUNCATE : OP_FILE);
+	bool shrinks = known && e->a[2] < (*slot)->size;
+	struct mm_op op = new_op(c, e, 0, shrinks ? OP_FTRUNCATE : OP_FILE);
 	struct mm_op_ext ext = {.has = MM_EXT_X0 | MM_EXT_X1};
 
 	if (!known)
@@ -368,9 +398,9 @@ static int put_file(struct rec_convert *c, const struct rec_event *e, const char
 	}
 	(*slot)->size = op.len = e->a[2];
 	op.arg = (*slot)->id;
-	if (known)
+	if (shrinks)
 		return put_plain(c, &op);
-	ext.x0 = trace_writer_string(c->w, name);
+	ext.x0 = trace_writer_string(c->w, name); /* a file that grew is announced again */
 	ext.x1 = trace_writer_string(c->w, call_file_kind(e->a[3]));
 	return put_ext(c, &op, &ext);
 }
@@ -603,12 +633,10 @@ static int put_heap(struct rec_convert *c, const struct rec_event *e)
 	return put_plain(c, &op);
 }
 
-int rec_convert_put(struct rec_convert *c, const struct rec_item *item)
+static int put_event(struct rec_convert *c, const struct rec_item *item)
 {
 	const struct rec_event *e = &item->e;
 
-	if (e->kind < NR_REC_KINDS)
-		c->count[e->kind]++;
 	switch (e->kind) {
 	case REC_CALL:
 		return put_call(c, e);
@@ -632,4 +660,14 @@ int rec_convert_put(struct rec_convert *c, const struct rec_item *item)
 	default:
 		return 0;
 	}
+}
+
+int rec_convert_put(struct rec_convert *c, const struct rec_item *item)
+{
+	int err;
+
+	if (item->e.kind < NR_REC_KINDS)
+		c->count[item->e.kind]++;
+	err = put_event(c, item);
+	return err == DROP ? 0 : err;
 }

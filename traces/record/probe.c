@@ -169,7 +169,7 @@ static int run_on(struct rec_probe *p, const struct bpf_program *prog, pid_t pid
 	err = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
 	if (err)
 		return err;
-	return opts.retval ? -ESRCH : 0;
+	return (int)opts.retval;
 }
 
 int rec_probe_add_waiting(struct rec_probe *p, pid_t pid)
@@ -179,7 +179,16 @@ int rec_probe_add_waiting(struct rec_probe *p, pid_t pid)
 
 int rec_probe_add_running(struct rec_probe *p, pid_t pid)
 {
-	return run_on(p, p->skel->progs.snapshot, pid);
+	const struct timespec nap = {0, 200000};
+	int err = -EBUSY;
+
+	for (int i = 0; i < 5000 && err == -EBUSY;
+	     i++) { /* its mappings are being changed: again */
+		err = run_on(p, p->skel->progs.snapshot, pid);
+		if (err == -EBUSY)
+			nanosleep(&nap, NULL);
+	}
+	return err;
 }
 
 u64 rec_probe_lost(const struct rec_probe *p, enum rec_loss kind, u32 cpu)

@@ -303,62 +303,76 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, u32 fd)
 	return f;
 }
 
-/* Lists the mappings of @task; 0, or -1 when its mappings were locked by a writer (nothing listed).
- */
-static __always_inline int list_regions(struct task_struct *task, u64 ts, u32 tgid)
+static __always_inline void announce_program(struct task_struct *task, u8 kind, u64 ts, u32 tgid)
 {
+	struct rec_named *n = reserve_named(kind, ts, tgid, tgid, LOSS_TASK);
+
+	if (!n)
+		return;
+	n->e.a[0] = BPF_CORE_READ(task, mm, brk);
+	n->e.a[1] = BPF_CORE_READ(task, mm, start_stack);
+	n->e.a[2] = BPF_CORE_READ(task, mm, start_brk);
+	n->e.ret = 0;
+	bpf_probe_read_kernel_str(n->name, 16, task->comm);
+	submit(n);
+}
+
+static __always_inline void list_region(struct vm_area_struct *vma, u64 ts, u32 tgid)
+{
+	u64 dev = 0, ino = 0;
+	struct rec_event *e;
+
+	if (vma->vm_file)
+		announce(vma->vm_file, ts, tgid, tgid, &dev, &ino);
+	e = reserve(REC_REGION, ts, tgid, tgid, LOSS_REGION);
+	if (!e)
+		return;
+	e->a[0] = vma->vm_start;
+	e->a[1] = vma->vm_end;
+	e->a[2] = vma->vm_flags;
+	e->a[3] = vma->vm_pgoff;
+	e->a[4] = dev;
+	e->a[5] = ino;
+	e->ret = 0;
+	submit(e);
+}
+
+/*
+ * Announces @task's program and lists its mappings; from here on its events are recorded. The
+ * mappings are locked for reading meanwhile. -EBUSY when a writer had them: then nothing happened,
+ * but for an exec, where nobody else can have them.
+ */
+static __always_inline int announce_process(struct task_struct *task, u8 kind, u32 tgid)
+{
+	struct rec_proc now = {(u64)task->mm, PROC_LIVE, 0};
 	struct bpf_iter_task_vma it;
 	struct vm_area_struct *vma;
 	struct rec_event *e;
 	int err = bpf_iter_task_vma_new(&it, task, 0);
+	u64 ts = bpf_ktime_get_ns();
 
-	while ((vma = bpf_iter_task_vma_next(&it))) {
-		u64 dev = 0, ino = 0;
-
-		if (vma->vm_file)
-			announce(vma->vm_file, ts, tgid, tgid, &dev, &ino);
-		e = reserve(REC_REGION, ts, tgid, tgid, LOSS_REGION);
-		if (!e)
-			continue;
-		e->a[0] = vma->vm_start;
-		e->a[1] = vma->vm_end;
-		e->a[2] = vma->vm_flags;
-		e->a[3] = vma->vm_pgoff;
-		e->a[4] = dev;
-		e->a[5] = ino;
-		e->ret = 0;
-		submit(e);
+	if (err && kind == REC_EXEC) {
+		lose(LOSS_REGION);
+		err = 0;
+	}
+	if (!err)
+		announce_program(task, kind, ts, tgid);
+	while ((vma = bpf_iter_task_vma_next(&it)))
+		list_region(vma, ts, tgid);
+	if (!err) {
+		e = reserve(REC_REGIONS_END, ts, tgid, tgid, LOSS_REGION);
+		if (e)
+			submit(e);
+		bpf_map_update_elem(&procs, &tgid, &now, BPF_ANY);
 	}
 	bpf_iter_task_vma_destroy(&it);
 	return err;
 }
 
-static __always_inline void announce_process(struct task_struct *task, u8 kind, u64 ts, u32 tgid)
-{
-	struct rec_named *n = reserve_named(kind, ts, tgid, tgid, LOSS_TASK);
-	struct rec_event *e;
-
-	if (n) {
-		n->e.a[0] = BPF_CORE_READ(task, mm, brk);
-		n->e.a[1] = BPF_CORE_READ(task, mm, start_stack);
-		n->e.a[2] = BPF_CORE_READ(task, mm, start_brk);
-		n->e.ret = 0;
-		bpf_probe_read_kernel_str(n->name, 16, task->comm);
-		submit(n);
-	}
-	if (list_regions(task, ts, tgid))
-		lose(LOSS_REGION);
-	e = reserve(REC_REGIONS_END, ts, tgid, tgid, LOSS_REGION);
-	if (e)
-		submit(e);
-}
-
 static __always_inline struct rec_proc *first_sight(struct task_struct *task, u32 tgid)
 {
-	struct rec_proc now = {(u64)task->mm, PROC_LIVE, 0};
-
-	bpf_map_update_elem(&procs, &tgid, &now, BPF_ANY);
-	announce_process(task, REC_SEEN, bpf_ktime_get_ns(), tgid);
+	if (announce_process(task, REC_SEEN, tgid))
+		return NULL; /* the next event tries again */
 	return bpf_map_lookup_elem(&procs, &tgid);
 }
 
@@ -600,12 +614,10 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *p)
 {
 	u32 tgid = (u32)p->tgid;
-	struct rec_proc now = {(u64)p->mm, PROC_LIVE, 0};
 
 	if (!bpf_map_lookup_elem(&procs, &tgid) && !in_scope(tgid))
 		return 0;
-	bpf_map_update_elem(&procs, &tgid, &now, BPF_ANY);
-	announce_process(p, REC_EXEC, bpf_ktime_get_ns(), tgid);
+	announce_process(p, REC_EXEC, tgid);
 	return 0;
 }
 
@@ -635,12 +647,12 @@ SEC("syscall")
 int snapshot(void *ctx)
 {
 	struct task_struct *task = bpf_task_from_pid((s32)listed);
-	int err = -3;
+	int err = 0;
 
 	if (!task)
-		return err;
-	if (task->mm && first_sight(task, listed))
-		err = 0;
+		return -3; /* ESRCH */
+	if (task->mm)
+		err = announce_process(task, REC_SEEN, listed);
 	bpf_task_release(task);
 	return err;
 }
