@@ -52,6 +52,11 @@ static void start_empty(struct heap_model *h)
 	h->task = NO_TASK;
 }
 
+static u64 populated_bytes(const struct heap_model *h)
+{
+	return (u64)h->units_populated * sizeof(*h->units) + (u64)h->slots_populated * sizeof(*h->slots);
+}
+
 static bool get_region(struct heap_model *h)
 {
 	struct heap_pool *pool = h->pool;
@@ -61,6 +66,7 @@ static bool get_region(struct heap_model *h)
 		h->region = pool->entry[--pool->nr].region;
 		h->units_populated = pool->entry[pool->nr].units;
 		h->slots_populated = pool->entry[pool->nr].slots;
+		pool->bytes -= populated_bytes(h);
 	} else {
 		h->region = hw_map_lazy(h->region_bytes);
 	}
@@ -88,12 +94,12 @@ static void put_region(struct heap_model *h)
 {
 	struct heap_pool *pool = h->pool;
 
-	if (!pool || pool->nr == HEAP_POOL || h->peak_bytes > HEAP_POOLED ||
-	    (u64)h->nr_slots * sizeof(*h->slots) > HEAP_POOLED) {
+	if (!pool || pool->nr == HEAP_POOL || pool->bytes + populated_bytes(h) > HEAP_POOLED) {
 		hw_unmap_lazy(h->region, h->region_bytes);
 		return;
 	}
 	wipe_region(h);
+	pool->bytes += populated_bytes(h);
 	pool->entry[pool->nr].region = h->region;
 	pool->entry[pool->nr].units = h->units_populated;
 	pool->entry[pool->nr++].slots = h->slots_populated;
@@ -105,6 +111,7 @@ void heap_pool_drain(struct heap_pool *p)
 
 	while (p->nr)
 		hw_unmap_lazy(p->entry[--p->nr].region, lay_out(&h, NULL));
+	p->bytes = 0;
 }
 
 struct heap_model *heap_model_create(const struct heap_params *p)
@@ -230,15 +237,19 @@ static struct heap_cache *new_cache(struct heap_model *h, u32 task)
 	return t;
 }
 
-static void switch_task(struct heap_model *h, u32 task)
+/* Makes @task's cache the current one. memalign alone does not set up a cache that there is not yet. */
+static void switch_task(struct heap_model *h, u32 task, bool aligned)
 {
 	u32 i = task < MM_MAX_TASKS ? h->cache_of[task] : 0;
 
 	h->task = task;
-	if (i)
-		h->cache = &h->caches[i - 1];
+	h->cache = i ? &h->caches[i - 1] : NULL;
+	if (i || task >= MM_MAX_TASKS)
+		return;
+	if (aligned)
+		h->task = NO_TASK;
 	else
-		h->cache = task < MM_MAX_TASKS && !h->account_only ? new_cache(h, task) : NULL;
+		h->cache = new_cache(h, task);
 }
 
 void heap_thread_exit(struct heap_model *h, u32 task)
@@ -570,6 +581,11 @@ static void account(struct heap_model *h, const struct mm_op *op)
 
 /* ---- dispatch ---- */
 
+static u64 alignment(const struct mm_op_ext *ext)
+{
+	return ext && ext->has & MM_EXT_X0 ? ext->x0 : 0;
+}
+
 void heap_apply(struct heap_model *h, const struct mm_op *op, const struct mm_op_ext *ext)
 {
 	u32 slot = (u32)op->arg;
@@ -581,7 +597,7 @@ void heap_apply(struct heap_model *h, const struct mm_op *op, const struct mm_op
 		return;
 	}
 	if (MM_UNLIKELY(op->task != h->task))
-		switch_task(h, op->task);
+		switch_task(h, op->task, op->code == OP_MEMALIGN && alignment(ext) > HEAP_UNIT);
 	if (op->code == OP_FREE) {
 		do_free(h, slot);
 	} else if (op->code == OP_REALLOC) {
@@ -593,7 +609,7 @@ void heap_apply(struct heap_model *h, const struct mm_op *op, const struct mm_op
 	} else if (op->code == OP_CALLOC) {
 		do_calloc(h, slot, op->len);
 	} else {
-		do_memalign(h, slot, op->len, ext && ext->has & MM_EXT_X0 ? ext->x0 : 0);
+		do_memalign(h, slot, op->len, alignment(ext));
 	}
 }
 

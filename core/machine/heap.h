@@ -59,6 +59,7 @@ struct heap_pool {
 		u32 units, slots; /* populated */
 	} entry[HEAP_POOL];
 	unsigned nr;
+	u64 bytes; /* populated in all of them */
 };
 
 /* Gives everything back to the host; heaps that use the pool must be destroyed before. */

@@ -25,7 +25,7 @@
 #define HEAP_BINS        128u   /* 1 unsorted, 2..63 small, 64..126 large */
 #define HEAP_FIRST       (2 * HEAP_BINS + 4) /* unit of the heap's first chunk */
 #define HEAP_UNITS       ((u32)(MM_MAX_HEAP_BYTES / HEAP_UNIT))
-#define HEAP_POOLED       (4 * MiB) /* regions of heaps that grew larger are not kept */
+#define HEAP_POOLED       (64 * MiB) /* of host memory that a pool keeps */
 #define HEAP_POPULATE    (64 * KiB) /* of the slot table at a time */
 #define HEAP_TOP_PAD     (128 * KiB)
 #define HEAP_MMAP_MIN    (128 * KiB)
