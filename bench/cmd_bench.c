@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/cmd.h"
@@ -38,6 +39,7 @@ struct args {
 	bool quick, perf, force, list, quiet, native;
 	const char *flags[MAX_FLAGS]; /* --benchmark_*: OWN_FLAGS of ours, then the user's, which win */
 	unsigned nr_flags;
+	char command[1024]; /* as given, for the result */
 };
 
 static void check_number(struct argp_state *state, const char *text, const char *what)
@@ -103,11 +105,15 @@ static const struct argp argp = {
 	       "next batch is not timed. 'memrig compare' compares two --json files, 'memrig plot' draws one.",
 };
 
-/* Moves --benchmark_* out of argv, for argp would refuse them. Returns the new argc. */
+/* Keeps the command line; moves --benchmark_* out of argv, for argp would refuse them. The new argc. */
 static int take_flags(struct args *a, int argc, char **argv)
 {
 	int n = 1;
+	size_t at = (size_t)snprintf(a->command, sizeof(a->command), "%s", argv[0]);
 
+	for (int i = 1; i < argc && at < sizeof(a->command); i++)
+		at += (size_t)snprintf(a->command + at, sizeof(a->command) - at,
+				       strpbrk(argv[i], " |*?()[]$&;<>\\") ? " '%s'" : " %s", argv[i]);
 	a->nr_flags = OWN_FLAGS;
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "--benchmark_", 12) || a->nr_flags == MAX_FLAGS - 1) {
@@ -129,6 +135,7 @@ struct report {
 	json_t *benches;
 	FILE *csv;
 	unsigned shown, failed;
+	struct timespec started;
 	bool counted[NR_PERF_ITEMS]; /* columns of --perf */
 };
 
@@ -190,6 +197,28 @@ static void print_row(struct report *rep, const struct gbench_result *r, const d
 	fflush(stdout);
 }
 
+static double seconds_since(const struct timespec *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) / 1e9;
+}
+
+/* A line below the table that the next row replaces; only for terminals. */
+static void progress(const struct report *rep, const struct gbench_result *r, bool clear)
+{
+	double seconds = seconds_since(&rep->started);
+
+	if (rep->args->quiet || !isatty(2) || !r->total)
+		return;
+	if (clear)
+		fputs("\r\033[K", stderr);
+	else if (rep->shown < r->total)
+		fprintf(stderr, "\r\033[Kbench: %u of %u cases, %.0f s left", rep->shown, r->total,
+			seconds / rep->shown * (r->total - rep->shown));
+}
+
 static json_t *optional(double v)
 {
 	return v > 0 ? json_real(v) : json_null();
@@ -219,6 +248,7 @@ static void on_result(void *self, const struct gbench_result *r)
 	struct report *rep = self;
 	double v[GBENCH_MAX_REPETITIONS];
 
+	progress(rep, r, true);
 	for (unsigned i = 0; i < NR_PERF_ITEMS; i++)
 		rep->counted[i] = rep->args->perf && r->perf[i] >= 0;
 	if (!rep->shown++ && !rep->args->quiet)
@@ -234,6 +264,7 @@ static void on_result(void *self, const struct gbench_result *r)
 	if (!rep->args->quiet)
 		print_row(rep, r, v);
 	add_json(rep, r, v);
+	progress(rep, r, false);
 	for (unsigned i = 0; rep->csv && i < r->repetitions; i++)
 		fprintf(rep->csv, "%s,%s,%s,%lld,%u,%u,%s,%.6g\n", r->name, r->c->suite, r->c->name,
 			(long long)r->arg, r->threads, i, unit_names[r->c->unit], v[i]);
@@ -248,9 +279,9 @@ static int write_json(const struct report *rep, const struct args *a)
 	manifest_hash(manifest, hash);
 	if (a->perf)
 		perf_missing(missing, sizeof(missing));
-	all = json_pack("{si ss ss so so ss sO}", "schema", 1, "kind", "bench", "memrig", MEMRIG_VERSION,
-			"manifest", manifest, "hash", json_string(hash), "perf_missing", missing, "benches",
-			rep->benches);
+	all = json_pack("{si ss ss ss so so ss sO}", "schema", 1, "kind", "bench", "memrig", MEMRIG_VERSION,
+			"command", a->command, "manifest", manifest, "hash", json_string(hash), "perf_missing", missing,
+			"benches", rep->benches);
 	rc = all ? outfile_json(all, a->json) : -ENOMEM;
 	json_decref(all);
 	return rc ? cmd_error("bench: %s: %s", a->json, strerror(-rc)) : EXIT_DONE;
@@ -327,6 +358,8 @@ static int run(struct args *a)
 	if (a->perf && perf_missing(missing, sizeof(missing))[0])
 		fprintf(stderr, "memrig: bench: %s\n", missing);
 	rep.csv = csv.f;
+	opt.filter = a->filter ? a->filter : ".";
+	clock_gettime(CLOCK_MONOTONIC, &rep.started);
 	rc = gbench_run(a->flags, &opt);
 	rc = finish(&rep, a, &csv, rc);
 	json_decref(rep.benches);

@@ -12,6 +12,7 @@
 #include <ctime>
 #include <memory>
 #include <pthread.h>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -137,8 +138,16 @@ void measure(benchmark::State &state, registration *r)
 class collector : public benchmark::BenchmarkReporter {
     public:
 	collector(const gbench_options *o, const std::vector<std::unique_ptr<registration>> *rs)
-		: opt(o), registered(rs)
+		: opt(o), registered(rs), total(0)
 	{
+		try {
+			std::regex re(o->filter, std::regex::extended);
+
+			for (auto &r : *rs)
+				total += std::regex_search(r->name, re);
+		} catch (const std::regex_error &) {
+			total = 0; /* Google Benchmark will complain */
+		}
 	}
 
 	bool ReportContext(const Context &) override
@@ -177,6 +186,7 @@ class collector : public benchmark::BenchmarkReporter {
 		}
 		out.repetitions = unsigned(ns.size());
 		out.ns = ns.data();
+		out.total = total;
 		if (out.c)
 			opt->result(opt->self, &out);
 	}
@@ -184,6 +194,7 @@ class collector : public benchmark::BenchmarkReporter {
     private:
 	const gbench_options *opt;
 	const std::vector<std::unique_ptr<registration>> *registered;
+	unsigned total;
 
 	const registration *find(const std::string &name) const
 	{

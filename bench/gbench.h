@@ -15,6 +15,7 @@ struct gbench_result {
 	unsigned threads;
 	double goal, rival;     /* of this argument; 0: none */
 	const char *name;       /* suite/name/arg */
+	unsigned total;         /* cases that will run; 0: not known */
 	const char *error;      /* NULL, or why it could not be measured: then the rest is unset */
 	unsigned repetitions;
 	u64 iterations;         /* of each repetition */
@@ -25,6 +26,7 @@ struct gbench_result {
 struct gbench_options {
 	bool perf;              /* count perf events around the measured regions */
 	bool native;            /* Google Benchmark prints, result() is not called */
+	const char *filter;     /* as in the flags: only to count what will run */
 	void (*result)(void *self, const struct gbench_result *r);
 	void *self;
 };

@@ -400,8 +400,7 @@ static void reproduce(FILE *out, const struct results *r)
 	if (r->bench_path) {
 		fputs("<p>The benches alone; without <code>--quick</code> with more and longer repetitions:</p>\n",
 		      out);
-		snprintf(text, sizeof(text), "memrig bench --quick --json %s", r->bench_path);
-		command(out, text);
+		command(out, *str(r->bench, "command") ? str(r->bench, "command") : "memrig bench --json FILE");
 	}
 	if (r->nr_replays) {
 		fputs("<p>One replay, with its samples (the configuration is in its result.json):</p>\n", out);
