@@ -288,7 +288,7 @@ static int setup(struct bench_ctx *ctx)
 	ctx->data = b;
 	rc = load_all(b);
 	if (!rc && !b->events) {
-		ctx->error = "no trace with malloc events in traces/samples or $MEMRIG_SAMPLES";
+		ctx->error = BENCH_SKIPPED "no trace with malloc events in traces/samples or $MEMRIG_SAMPLES";
 		rc = -ENOENT;
 	}
 	ctx->items = b->events;

@@ -63,7 +63,7 @@ static int frame_setup(struct bench_ctx *ctx)
 {
 	struct hw_params p = {.base = 0x40000000, .bytes = FRAMES * 4096ull, .page_shift = 12,
 			      .ncpu = 1, .data_bytes = ctx->arg != 0, .seed = 1};
-	struct hw *hw = aligned_alloc(64, sizeof(*hw));
+	struct hw *hw = malloc(sizeof(*hw));
 	int rc;
 
 	if (!hw)

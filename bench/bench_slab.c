@@ -110,7 +110,7 @@ static int rival_setup(struct bench_ctx *ctx, int library, int kind)
 	r = rival_start(&b->rival, library, kind, ctx->arg ? (u32)ctx->arg : 64);
 	if (r) {
 		free(b);
-		ctx->error = "the library is not installed (scripts/deps)";
+		ctx->error = BENCH_SKIPPED "the library is not installed (scripts/deps)";
 		return r;
 	}
 	ctx->data = b;

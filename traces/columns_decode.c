@@ -321,7 +321,7 @@ static int reserve(struct columns_decoder *d, const struct col_head *h)
 	if (need > d->cap) {
 		free(d->buffer);
 		d->cap = 0;
-		d->buffer = aligned_alloc(64, need);
+		d->buffer = aligned_alloc(64, ALIGN_UP(need, (size_t)64));
 		if (!d->buffer)
 			return -ENOMEM;
 		memset(d->buffer, 0, need); /* what is behind a short stream is defined */
@@ -330,7 +330,7 @@ static int reserve(struct columns_decoder *d, const struct col_head *h)
 	if (h->nr_shapes > d->cap_ready) {
 		free(d->ready);
 		d->cap_ready = 0;
-		d->ready = aligned_alloc(64, h->nr_shapes * sizeof(*d->ready));
+		d->ready = aligned_alloc(64, ALIGN_UP(h->nr_shapes * sizeof(*d->ready), (size_t)64));
 		if (!d->ready)
 			return -ENOMEM;
 		d->cap_ready = h->nr_shapes;

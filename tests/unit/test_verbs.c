@@ -103,6 +103,16 @@ static void test_bench_runs(void **state)
 	assert_non_null(strstr(out, "items_per_second"));
 }
 
+/* Every case gets ready, runs and tears down: one short repetition of each. */
+static void test_every_bench_case_runs(void **state)
+{
+	char out[65536];
+
+	(void)state;
+	if (run(MEMRIG "bench --force --repetitions 1 --min-time 0.000001 2>&1 >/dev/null", out, sizeof(out)))
+		fail_msg("%s", out);
+}
+
 static void test_bench_refuses_assertions(void **state)
 {
 	char out[1024];
@@ -158,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_verb),
 		cmocka_unit_test(test_unknown_option),
 		cmocka_unit_test(test_bench_runs),
+		cmocka_unit_test(test_every_bench_case_runs),
 		cmocka_unit_test(test_bench_refuses_assertions),
 		cmocka_unit_test(test_compare_gate),
 	};
