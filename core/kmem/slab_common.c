@@ -525,6 +525,7 @@ void kmem_destroy(struct kmem *k)
 
 void *kmem_array_object(const struct kmem_cache *c, unsigned cpu, u32 i)
 {
+	BUG_ON(i >= slab_real_array(c, cpu)->avail);
 	return (u8 *)slab_real_array(c, cpu)->entry[i] + c->obj_offset;
 }
 
@@ -534,6 +535,8 @@ u32 kmem_obj_index(const struct kmem_cache *c, const void *obj, pfn_t *pfn)
 
 	if (pfn)
 		*pfn = page_to_pfn(c->kmem->phys, page);
+	if (c->slub) /* slab_private has another meaning there; objects start with the slab */
+		return (u32)((u64)((const u8 *)obj - slab_base(c->kmem, page)) * c->recip >> 32);
 	return slab_index(c, page, (const u8 *)obj - c->obj_offset);
 }
 
@@ -554,7 +557,7 @@ void kmem_for_each_slab(struct kmem_cache *c, enum kmem_slab_list list,
 
 	for (u32 f = c->node->lists[list].first; f != PFN_NONE; f = page_link(map, f)->next)
 		fn(arg, page_to_pfn(c->kmem->phys, &map[f]), map[f].slab_active & 0x7fffffff,
-		   map[f].slab_private);
+		   c->slub ? 0 : map[f].slab_private);
 }
 
 void kmem_cache_info(struct kmem_cache *c, unsigned cpu, struct kmem_cache_info *out)
