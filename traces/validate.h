@@ -5,10 +5,12 @@
  * validator  what readers promise their callers, checked for each record of each file: known codes,
  *            extensions in place, tasks introduced in order, times not decreasing, slots dense.
  * checker    what `memrig trace check` tells beyond that: tasks that act after their end, mappings that
- *            overlap without having been unmapped, lost events, blocks freed twice, unbalanced tasks.
+ *            overlap without having been unmapped, lost events, frees of blocks never seen born.
  */
 #ifndef MEMRIG_TRACE_VALIDATE_H
 #define MEMRIG_TRACE_VALIDATE_H
+
+#include <stdio.h>
 
 #include "core/op.h"
 
@@ -38,19 +40,18 @@ const char *validator_see(struct validator *v, const struct mm_op *ops, size_t n
  */
 const char *validator_shape(const struct validator *v, u8 code, u16 flags, u16 ext_has, u32 task, bool *each);
 
-struct checker;
 struct trace_reader;
 
 struct check_report {
-	u64 events, lost_events, lost_records, tasks, spawned, ended, strings;
-	u64 duration_ns, warnings;
-	bool cut;
+	u64 events, lost_events, tasks, processes, alive; /* alive: processes without an end */
+	u64 unborn; /* frees of blocks that the trace did not see born */
+	u64 duration_ns, findings;
 };
 
 /*
- * Reads @r to its end; each finding is printed to @out as a line, at most @limit of them. 0, or -errno when the trace
- * cannot be read (trace_reader_error()).
+ * Reads @r to its end. Each finding is a line on @out, at most @limit of them; all are counted. 0, or
+ * -errno when the trace cannot be read (trace_reader_error()).
  */
-int trace_check(struct trace_reader *r, struct check_report *report, void *out, u64 limit);
+int trace_check(struct trace_reader *r, struct check_report *report, FILE *out, u64 limit);
 
 #endif
