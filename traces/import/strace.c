@@ -359,12 +359,13 @@ int strace_line(struct importer *im, char *line)
 	u32 tid;
 	u64 ns;
 	const char *text = parse_start(line, &tid, &ns);
+	const char *message = strstr(line, "strace: Process ");
 	char *cut;
 
 	if (!s)
 		return -ENOMEM;
-	if (!strncmp(line, "strace: Process ", 16) && strstr(line, " attached"))
-		return attached(im, line + 16);
+	if (message && strstr(message, " attached"))
+		return attached(im, message + 16); /* perhaps behind the beginning of a call */
 	if (!text || !tid || tid > 0x7fffffff)
 		return *line ? IMPORT_UNKNOWN : IMPORT_IGNORED;
 	if (tid == 1 && map64_set(&im->known, 1, 1)) /* there are lines without a number */
