@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Suite decode: reading traces, in nanoseconds an event, all on the calling thread (replay decodes ahead on
- * another one). Three streams: faults with a few mappings, as a kernel recorder sees them; a heap whose addresses
- * and times are those of the host's own malloc; both with raw records.
+ * Suite decode: reading traces, in nanoseconds an event, all on the calling thread (replay decodes
+ * ahead on another one). Three streams: faults with a few mappings, as a kernel recorder sees them;
+ * a heap whose addresses and times are those of the host's own malloc; both with raw records.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,8 @@ struct decode {
 	char path[64];
 };
 
-/* Mostly forward through one of four areas, at any byte of the page, a microsecond and more apart. */
+/* Mostly forward through one of four areas, at any byte of the page, a microsecond and more apart.
+ */
 static void put_faults(struct trace_writer *w, struct prng *p)
 {
 	struct mm_op op = {0};
@@ -178,11 +179,25 @@ static void teardown(struct bench_ctx *ctx)
 }
 
 const struct bench_case bench_decode_cases[] = {
-	{.suite = "decode", .name = "columns_faults", .help = "event of a fault trace under zstd, inline",
-	 .setup = faults_setup, .run = run, .teardown = teardown, .goal = 5},
-	{.suite = "decode", .name = "columns_heap", .help = "malloc or free under zstd, slots and addresses rebuilt",
-	 .setup = heap_setup, .run = run, .teardown = teardown, .goal = 5},
-	{.suite = "decode", .name = "raw_faults", .help = "event of raw records, mapped and validated",
-	 .setup = raw_setup, .run = run, .teardown = teardown, .goal = 2},
-	{0}
-};
+	{.suite = "decode",
+	 .name = "columns_faults",
+	 .help = "event of a fault trace under zstd, inline",
+	 .setup = faults_setup,
+	 .run = run,
+	 .teardown = teardown,
+	 .goal = 5},
+	{.suite = "decode",
+	 .name = "columns_heap",
+	 .help = "malloc or free under zstd, slots and addresses rebuilt",
+	 .setup = heap_setup,
+	 .run = run,
+	 .teardown = teardown,
+	 .goal = 5},
+	{.suite = "decode",
+	 .name = "raw_faults",
+	 .help = "event of raw records, mapped and validated",
+	 .setup = raw_setup,
+	 .run = run,
+	 .teardown = teardown,
+	 .goal = 2},
+	{0}};

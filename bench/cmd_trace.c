@@ -20,8 +20,20 @@
 #define MAX_PIDS   256
 
 enum {
-	OPT_RAW = 256, OPT_TEXT, OPT_LEVEL, OPT_FROM, OPT_TO, OPT_FIRST, OPT_TASK, OPT_OP, OPT_NOT_OP, OPT_CPU,
-	OPT_SAME_MACHINE, OPT_FORMAT, OPT_LIST, OPT_QUIET
+	OPT_RAW = 256,
+	OPT_TEXT,
+	OPT_LEVEL,
+	OPT_FROM,
+	OPT_TO,
+	OPT_FIRST,
+	OPT_TASK,
+	OPT_OP,
+	OPT_NOT_OP,
+	OPT_CPU,
+	OPT_SAME_MACHINE,
+	OPT_FORMAT,
+	OPT_LIST,
+	OPT_QUIET
 };
 
 struct args {
@@ -36,9 +48,11 @@ struct args {
 
 #define OUTPUT_OPTIONS                                                                             \
 	{"output", 'o', "FILE", 0, "The trace to write (required)", 0},                            \
-	{"raw", OPT_RAW, NULL, 0, "Raw records instead of compressed columns", 0},                 \
-	{"text", OPT_TEXT, NULL, 0, "Text instead of binary", 0},                                  \
-	{"level", OPT_LEVEL, "N", 0, "zstd level, 1 to 19 (default 3)", 0}
+		{"raw", OPT_RAW, NULL, 0, "Raw records instead of compressed columns", 0},         \
+		{"text", OPT_TEXT, NULL, 0, "Text instead of binary", 0},                          \
+	{                                                                                          \
+		"level", OPT_LEVEL, "N", 0, "zstd level, 1 to 19 (default 3)", 0                   \
+	}
 
 static u64 number(struct argp_state *state, const char *option, const char *text)
 {
@@ -71,7 +85,8 @@ static void choose_ops(struct argp_state *state, struct args *a, char *list, boo
 
 		if (code == OP_NONE)
 			argp_failure(state, EXIT_USAGE, 0, "unknown operation '%s'%s%s%s", w,
-				     near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+				     near ? ", did you mean '" : "", near ? near : "",
+				     near ? "'?" : "");
 		a->select.codes[code] = keep;
 	}
 }
@@ -101,10 +116,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct args *a = state->input;
 
 	switch (key) {
-	case 'o': a->output = arg; return 0;
-	case OPT_RAW: a->flags |= TRACE_WRITE_RAW; return 0;
-	case OPT_TEXT: a->flags |= TRACE_WRITE_TEXT; return 0;
-	case OPT_QUIET: a->quiet = true; return 0;
+	case 'o':
+		a->output = arg;
+		return 0;
+	case OPT_RAW:
+		a->flags |= TRACE_WRITE_RAW;
+		return 0;
+	case OPT_TEXT:
+		a->flags |= TRACE_WRITE_TEXT;
+		return 0;
+	case OPT_QUIET:
+		a->quiet = true;
+		return 0;
 	case OPT_LEVEL: {
 		u64 level = number(state, "level", arg);
 
@@ -113,16 +136,36 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->flags |= (int)level;
 		return 0;
 	}
-	case OPT_FROM: a->select.from = number(state, "from", arg); return 0;
-	case OPT_TO: a->select.to = number(state, "to", arg); return 0;
-	case OPT_FIRST: a->select.first = number(state, "first", arg); return 0;
-	case OPT_TASK: choose_pids(state, a, arg); return 0;
-	case OPT_OP: choose_ops(state, a, arg, true); return 0;
-	case OPT_NOT_OP: choose_ops(state, a, arg, false); return 0;
-	case OPT_CPU: choose_cpus(state, a, arg); return 0;
-	case OPT_SAME_MACHINE: a->same_machine = true; return 0;
-	case OPT_FORMAT: a->format = arg; return 0;
-	case OPT_LIST: a->list = true; return 0;
+	case OPT_FROM:
+		a->select.from = number(state, "from", arg);
+		return 0;
+	case OPT_TO:
+		a->select.to = number(state, "to", arg);
+		return 0;
+	case OPT_FIRST:
+		a->select.first = number(state, "first", arg);
+		return 0;
+	case OPT_TASK:
+		choose_pids(state, a, arg);
+		return 0;
+	case OPT_OP:
+		choose_ops(state, a, arg, true);
+		return 0;
+	case OPT_NOT_OP:
+		choose_ops(state, a, arg, false);
+		return 0;
+	case OPT_CPU:
+		choose_cpus(state, a, arg);
+		return 0;
+	case OPT_SAME_MACHINE:
+		a->same_machine = true;
+		return 0;
+	case OPT_FORMAT:
+		a->format = arg;
+		return 0;
+	case OPT_LIST:
+		a->list = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (a->nr_inputs == a->max_inputs)
 			argp_failure(state, EXIT_USAGE, 0, "unexpected '%s'", arg);
@@ -212,7 +255,8 @@ static int tool_info(const struct args *a)
 	info = trace_reader_info(r);
 	trace_reader_progress(r, &done, &total);
 	printf("%-20s %s\n", "format", trace_reader_is_text(r) ? "text 1" : "binary 1");
-	printf("%-20s %s\n%-20s %" PRIu64 "\n", "arch", info->arch, "page_size", (u64)1 << info->page_shift);
+	printf("%-20s %s\n%-20s %" PRIu64 "\n", "arch", info->arch, "page_size",
+	       (u64)1 << info->page_shift);
 	for (u32 i = 0; i < info->nr; i++)
 		printf("%-20s %s\n", info->kv[i].key, info->kv[i].value);
 	printf("%-20s %" PRIu64 "\n", "lost", info->lost);
@@ -245,9 +289,11 @@ static int tool_check(const struct args *a)
 		return status;
 	}
 	printf("%s: %" PRIu64 " events, %" PRIu64 " tasks of %" PRIu64 " processes (%" PRIu64
-	       " alive at the end), %.3f s; lost %" PRIu64 "; %" PRIu64 " frees of unknown blocks; %" PRIu64 " findings\n",
-	       a->input[0], rep.events, rep.tasks, rep.processes, rep.alive, (double)rep.duration_ns * 1e-9,
-	       trace_reader_info(r)->lost, rep.unborn, rep.findings);
+	       " alive at the end), %.3f s; lost %" PRIu64 "; %" PRIu64
+	       " frees of unknown blocks; %" PRIu64 " findings\n",
+	       a->input[0], rep.events, rep.tasks, rep.processes, rep.alive,
+	       (double)rep.duration_ns * 1e-9, trace_reader_info(r)->lost, rep.unborn,
+	       rep.findings);
 	if (*trace_reader_notice(r)) {
 		printf("%s\n", trace_reader_notice(r));
 		status = EXIT_CHECK_FAILED;
@@ -310,7 +356,8 @@ static int tool_merge(const struct args *a)
 	while (n < a->nr_inputs && (r[n] = open_trace(a->input[n])))
 		n++;
 	if (n == a->nr_inputs) {
-		e = trace_merge(r, n, a->output, a->flags, a->same_machine, &events, err, sizeof(err));
+		e = trace_merge(r, n, a->output, a->flags, a->same_machine, &events, err,
+				sizeof(err));
 		if (e)
 			unusable(err);
 		else if (!a->quiet)
@@ -337,11 +384,14 @@ static int tool_import(const struct args *a)
 	if (trace_import(a->format, a->input[0], a->output, a->flags, &rep, err, sizeof(err)))
 		return unusable(err);
 	if (!a->quiet) {
-		fprintf(stderr, "%s: %" PRIu64 " events from %" PRIu64 " lines; %" PRIu64 " lines say nothing about memory\n",
+		fprintf(stderr,
+			"%s: %" PRIu64 " events from %" PRIu64 " lines; %" PRIu64
+			" lines say nothing about memory\n",
 			a->output, rep.events, rep.lines, rep.ignored);
 		if (rep.unknown)
-			fprintf(stderr, "%" PRIu64 " lines not understood, the first is %" PRIu64 "\n", rep.unknown,
-				rep.first_unknown);
+			fprintf(stderr,
+				"%" PRIu64 " lines not understood, the first is %" PRIu64 "\n",
+				rep.unknown, rep.first_unknown);
 	}
 	return EXIT_DONE;
 }
@@ -355,26 +405,32 @@ static const struct argp_option cut_options[] = {
 	{"from", OPT_FROM, "NS", 0, "Begin here; mappings made before are kept, at time 0", 0},
 	{"to", OPT_TO, "NS", 0, "End before this time", 0},
 	{"first", OPT_FIRST, "N", 0, "At most so many operations", 0},
-	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0}, {0}};
+	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0},
+	{0}};
 static const struct argp_option filter_options[] = {
 	OUTPUT_OPTIONS,
 	{"task", OPT_TASK, "PID,...", 0, "Only these processes (and the kernel)", 0},
 	{"op", OPT_OP, "NAME,...", 0, "Only these operations", 0},
 	{"not-op", OPT_NOT_OP, "NAME,...", 0, "Not these operations", 0},
 	{"cpu", OPT_CPU, "N,...", 0, "Only these CPUs", 0},
-	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0}, {0}};
+	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0},
+	{0}};
 static const struct argp_option merge_options[] = {
 	OUTPUT_OPTIONS,
-	{"same-machine", OPT_SAME_MACHINE, NULL, 0, "The traces were recorded together: equal pids are equal processes", 0},
-	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0}, {0}};
+	{"same-machine", OPT_SAME_MACHINE, NULL, 0,
+	 "The traces were recorded together: equal pids are equal processes", 0},
+	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0},
+	{0}};
 static const struct argp_option export_options[] = {
 	{"output", 'o', "FILE", 0, "The text to write (default: standard output)", 0},
-	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0}, {0}};
+	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0},
+	{0}};
 static const struct argp_option import_options[] = {
 	OUTPUT_OPTIONS,
 	{"format", OPT_FORMAT, "F", 0, "What the input is (default: told by its first lines)", 0},
 	{"list", OPT_LIST, NULL, 0, "List the formats", 0},
-	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0}, {0}};
+	{"quiet", OPT_QUIET, NULL, 0, "Say nothing that is no error", 0},
+	{0}};
 
 static const struct tool {
 	const char *name, *args_doc, *doc;
@@ -384,15 +440,20 @@ static const struct tool {
 	unsigned max_inputs;
 } tools[] = {
 	{"info", "T", "Says what a trace holds.", quiet_options, tool_info, false, 1},
-	{"check", "T", "Looks for what cannot have happened: lost or mixed records. Exit status 1 if there was something.",
+	{"check", "T",
+	 "Looks for what cannot have happened: lost or mixed records. Exit status 1 if there was "
+	 "something.",
 	 quiet_options, tool_check, false, 1},
 	{"cut", "T -o FILE", "Keeps a part of a trace.", cut_options, tool_copy, true, 1},
-	{"filter", "T -o FILE", "Keeps some processes, operations or CPUs.", filter_options, tool_copy, true, 1},
-	{"merge", "T... -o FILE", "Merges traces by time.", merge_options, tool_merge, true, MAX_INPUTS},
-	{"import", "FILE -o FILE", "Makes a trace of a foreign format or of text; FILE may be '-'.", import_options, tool_import,
-	 true, 1},
+	{"filter", "T -o FILE", "Keeps some processes, operations or CPUs.", filter_options,
+	 tool_copy, true, 1},
+	{"merge", "T... -o FILE", "Merges traces by time.", merge_options, tool_merge, true,
+	 MAX_INPUTS},
+	{"import", "FILE -o FILE", "Makes a trace of a foreign format or of text; FILE may be '-'.",
+	 import_options, tool_import, true, 1},
 	{"export", "T", "Prints a trace as text.", export_options, tool_export, false, 1},
-	{"anonymise", "T -o FILE", "Hides names of programs and files, the command and the process numbers.", output_options,
+	{"anonymise", "T -o FILE",
+	 "Hides names of programs and files, the command and the process numbers.", output_options,
 	 tool_anonymise, true, 1},
 };
 
@@ -407,7 +468,8 @@ static void help(FILE *out)
 static int run(const struct tool *t, int argc, char **argv)
 {
 	struct args *a = calloc(1, sizeof(*a));
-	struct argp argp = {.options = t->options, .parser = parse, .args_doc = t->args_doc, .doc = t->doc};
+	struct argp argp = {
+		.options = t->options, .parser = parse, .args_doc = t->args_doc, .doc = t->doc};
 	char name[64];
 	int status;
 

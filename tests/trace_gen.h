@@ -33,19 +33,25 @@ static inline u64 gen_number(struct gen *g)
 	u64 x = prng_u64(&g->prng);
 
 	switch (prng_below(&g->prng, 8)) {
-	case 0: return 0;
-	case 1: return x;
-	case 2: return x & 0xff;
-	case 3: return x & 0xffff;
-	case 4: return -(x & 0xfff);
-	default: return g->page[x & 7] += (x >> 60) * 4096;
+	case 0:
+		return 0;
+	case 1:
+		return x;
+	case 2:
+		return x & 0xff;
+	case 3:
+		return x & 0xffff;
+	case 4:
+		return -(x & 0xfff);
+	default:
+		return g->page[x & 7] += (x >> 60) * 4096;
 	}
 }
 
 static inline u64 gen_value(struct gen *g, struct trace_writer *w, const struct op_key *k)
 {
-	static const char *const words[] = {"a", "two words", "q\"uo\\te", "x=y", "#no", "line\nbreak",
-					    "\x7f\x01", "libc.so.6"};
+	static const char *const words[] = {"a",   "two words",	  "q\"uo\\te", "x=y",
+					    "#no", "line\nbreak", "\x7f\x01",  "libc.so.6"};
 	u64 r = prng_u64(&g->prng);
 	char name[32];
 
@@ -61,12 +67,18 @@ static inline u64 gen_value(struct gen *g, struct trace_writer *w, const struct 
 
 		return trace_writer_task(w, pid, pid);
 	}
-	case KK_PROT: return r & 7;
-	case KK_ADVICE: return r % (MM_MADV_OTHER + 1);
-	case KK_ACCESS: return r % 3;
-	case KK_MAP: return r & (r >> 7) & 0xffff;
-	case KK_GFP: return r & 3 ? (r & 4 ? 0xd0 : 0x200da) : r >> 40;
-	default: return gen_number(g);
+	case KK_PROT:
+		return r & 7;
+	case KK_ADVICE:
+		return r % (MM_MADV_OTHER + 1);
+	case KK_ACCESS:
+		return r % 3;
+	case KK_MAP:
+		return r & (r >> 7) & 0xffff;
+	case KK_GFP:
+		return r & 3 ? (r & 4 ? 0xd0 : 0x200da) : r >> 40;
+	default:
+		return gen_number(g);
 	}
 }
 
@@ -102,8 +114,8 @@ static inline void gen_heap(struct gen *g, struct mm_op *op, struct mm_op_ext *e
 
 static inline u8 gen_code(struct gen *g)
 {
-	static const u8 plain[] = {OP_FAULT, OP_FAULT, OP_FAULT, OP_MMAP, OP_MUNMAP, OP_MALLOC, OP_MALLOC,
-				   OP_FREE, OP_FREE, OP_REALLOC, OP_BRK, OP_READ};
+	static const u8 plain[] = {OP_FAULT,  OP_FAULT, OP_FAULT, OP_MMAP,    OP_MUNMAP, OP_MALLOC,
+				   OP_MALLOC, OP_FREE,	OP_FREE,  OP_REALLOC, OP_BRK,	 OP_READ};
 
 	if (g->plain)
 		return plain[prng_below(&g->prng, sizeof(plain))];
@@ -128,11 +140,17 @@ static inline unsigned gen_op(struct gen *g, struct trace_writer *w, struct mm_o
 	s = &g->grammar.shape[op->code];
 	op->ts = g->ts += r & 1 ? 0 : r >> 50;
 	op->cpu = (u8)(r >> 8 & 3);
-	op->task = trace_writer_task(w, 1 + (u32)(r >> 16 & 7), 1 + (u32)(r >> 16 & 7) + (r >> 20 & 1));
+	op->task = trace_writer_task(w, 1 + (u32)(r >> 16 & 7),
+				     1 + (u32)(r >> 16 & 7) + (r >> 20 & 1));
 	for (unsigned i = 0; i < s->nr_keys; i++) {
 		const struct op_key *k = &s->keys[i];
-		static const u16 bits[] = {MM_OP_HAS_ADDR, MM_OP_HAS_LEN, MM_OP_HAS_ARG,
-					   MM_EXT_X0, MM_EXT_X1, MM_EXT_X2, 0};
+		static const u16 bits[] = {MM_OP_HAS_ADDR,
+					   MM_OP_HAS_LEN,
+					   MM_OP_HAS_ARG,
+					   MM_EXT_X0,
+					   MM_EXT_X1,
+					   MM_EXT_X2,
+					   0};
 
 		if (k->optional && prng_below(&g->prng, 2))
 			continue;
@@ -188,7 +206,8 @@ static inline void gen_file(const char *path, u64 seed, size_t n, int flags, boo
 /* A path in the test's own directory. */
 static inline const char *gen_path(char *buf, size_t n, const char *name)
 {
-	snprintf(buf, n, "%s/test_trace_%d_%s", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid(), name);
+	snprintf(buf, n, "%s/test_trace_%d_%s", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+		 (int)getpid(), name);
 	return buf;
 }
 

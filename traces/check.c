@@ -40,7 +40,8 @@ static void MM_PRINTF(2, 3) finding(struct check *c, const char *fmt, ...)
 
 	if (c->report->findings++ >= c->limit)
 		return;
-	fprintf(c->out, "%s %" PRIu64 ": ", trace_reader_is_text(c->r) ? "line" : "record", c->line);
+	fprintf(c->out, "%s %" PRIu64 ": ", trace_reader_is_text(c->r) ? "line" : "record",
+		c->line);
 	va_start(ap, fmt);
 	vfprintf(c->out, fmt, ap);
 	va_end(ap);
@@ -153,13 +154,16 @@ static bool result(const struct mm_op *op, u64 *value)
 {
 	const struct mm_op_ext *ext = mm_op_ext(op);
 
-	*value = mm_op_res(op) == RES_ADDR ? op->addr : mm_op_res(op) == RES_EXT && ext ? ext->result : 0;
+	*value = mm_op_res(op) == RES_ADDR	   ? op->addr
+		 : mm_op_res(op) == RES_EXT && ext ? ext->result
+						   : 0;
 	if (mm_op_res(op) == RES_EXT && ext && ext->has & MM_EXT_RESULT_STR)
 		return false;
 	return mm_op_res(op) != RES_UNKNOWN && *value < -4095ull;
 }
 
-static int see_map(struct check *c, struct process *p, u64 start, u64 len, bool may_cover, const char *what)
+static int see_map(struct check *c, struct process *p, u64 start, u64 len, bool may_cover,
+		   const char *what)
 {
 	u64 end = (start + len + ~c->page_mask) & c->page_mask;
 	u32 i = first_behind(p, start);
@@ -167,8 +171,10 @@ static int see_map(struct check *c, struct process *p, u64 start, u64 len, bool 
 	if (end <= start)
 		return 0;
 	if (!may_cover && i < p->nr && p->maps[i].start < end)
-		finding(c, "%s at 0x%" PRIx64 " overlaps 0x%" PRIx64 "-0x%" PRIx64
-			" of process %u, which was not unmapped", what, start, p->maps[i].start, p->maps[i].end, p->pid);
+		finding(c,
+			"%s at 0x%" PRIx64 " overlaps 0x%" PRIx64 "-0x%" PRIx64
+			" of process %u, which was not unmapped",
+			what, start, p->maps[i].start, p->maps[i].end, p->pid);
 	return unmap(p, start, end) ? -ENOMEM : map(p, start, end);
 }
 
@@ -186,8 +192,12 @@ static int see_mapping(struct check *c, struct process *p, const struct mm_op *o
 	case OP_MUNMAP:
 		return end > op->addr ? unmap(p, op->addr, end) : 0;
 	case OP_MREMAP:
-		err = ext && ext->x0 & MM_MREMAP_DONTUNMAP ? 0 : unmap(p, op->addr, end > op->addr ? end : op->addr);
-		return err ? err : see_map(c, p, value, op->arg, ext && ext->x0 & MM_MREMAP_FIXED, "mremap");
+		err = ext && ext->x0 & MM_MREMAP_DONTUNMAP
+			      ? 0
+			      : unmap(p, op->addr, end > op->addr ? end : op->addr);
+		return err ? err
+			   : see_map(c, p, value, op->arg, ext && ext->x0 & MM_MREMAP_FIXED,
+				     "mremap");
 	}
 	return 0;
 }
@@ -285,7 +295,10 @@ static int see_all(struct check *c)
 
 int trace_check(struct trace_reader *r, struct check_report *report, FILE *out, u64 limit)
 {
-	struct check c = {.r = r, .report = report, .out = out, .limit = limit,
+	struct check c = {.r = r,
+			  .report = report,
+			  .out = out,
+			  .limit = limit,
 			  .page_mask = ~(((u64)1 << trace_reader_info(r)->page_shift) - 1)};
 	int err;
 

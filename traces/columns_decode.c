@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All streams are copied or decompressed, then expanded to arrays of 64-bit values that hold the most that
- * their number of operations can ask for, so that the pass itself needs no bounds checks:
+ * All streams are copied or decompressed, then expanded to arrays of 64-bit values that hold the
+ * most that their number of operations can ask for, so that the pass itself needs no bounds checks:
  * whoever asks for more than there was reads what is there and is found out at the end. What can be
  * judged for a shape is judged once a shape, not once an operation.
  */
@@ -13,22 +13,23 @@
 #include "traces/columns_impl.h"
 #include "traces/validate.h"
 
-struct shape { /* a shape made ready for the pass: 64 bytes */
-	u64 tail;     /* task, flags, cpu, code as they lie in struct mm_op */
-	u64 mask[3];  /* all ones where addr, len, arg vary */
+struct shape {	     /* a shape made ready for the pass: 64 bytes */
+	u64 tail;    /* task, flags, cpu, code as they lie in struct mm_op */
+	u64 mask[3]; /* all ones where addr, len, arg vary */
 	u32 cell[3];
 	u8 shift[3];
 	u8 inc[3];
 	u8 has_ext;
-	u8 way;       /* enum way */
+	u8 way; /* enum way */
 };
 
-enum way { /* how an operation of the shape is decoded, from frequent to rare */
-	WAY_ADDR,  /* nothing but perhaps addr varies, no extension */
-	WAY_PLAIN,
-	WAY_ALLOC, WAY_FREE, /* without extension */
-	WAY_HEAP_EXT,
-	WAY_CHECK  /* a plain one whose records are validated one by one */
+enum way {	     /* how an operation of the shape is decoded, from frequent to rare */
+	   WAY_ADDR, /* nothing but perhaps addr varies, no extension */
+	   WAY_PLAIN,
+	   WAY_ALLOC,
+	   WAY_FREE, /* without extension */
+	   WAY_HEAP_EXT,
+	   WAY_CHECK /* a plain one whose records are validated one by one */
 };
 
 struct columns_decoder {
@@ -40,7 +41,7 @@ struct columns_decoder {
 	u32 cap_ready;
 };
 
-struct pass { /* state of one block's decoding */
+struct pass {		     /* state of one block's decoding */
 	const u64 *v[NR_CV]; /* next value; of CV_TS they are times */
 	const struct col_shape *shapes;
 	const struct shape *ready;
@@ -82,9 +83,8 @@ void columns_decoder_reset(struct columns_decoder *d)
 }
 
 static const u64 byte_mask[16] = {
-	0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
-	~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull
-};
+	0,     0xff,  0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
+	~0ull, ~0ull, ~0ull,  ~0ull,	~0ull,	    ~0ull,	  ~0ull,	  ~0ull};
 
 /* The next value if @mask is all ones and @inc 1; 0 and no step if both are 0. */
 MM_INLINE u64 next_masked(const u64 **v, u64 mask, u64 inc)
@@ -116,7 +116,8 @@ MM_INLINE u64 ext_field(struct pass *p, const struct col_shape *s, unsigned f)
 	return *cell;
 }
 
-MM_INLINE void decode_ext(struct pass *p, const struct col_shape *s, struct mm_op_ext *x, bool x0_is_done)
+MM_INLINE void decode_ext(struct pass *p, const struct col_shape *s, struct mm_op_ext *x,
+			  bool x0_is_done)
 {
 	if (!x0_is_done)
 		x->x0 = ext_field(p, s, CF_X0);
@@ -129,7 +130,8 @@ MM_INLINE void decode_ext(struct pass *p, const struct col_shape *s, struct mm_o
 	x->code = OP_EXT;
 }
 
-/* Heap operations: the decoder's half of heap_alloc(), heap_free(), heap_realloc() of the encoder. */
+/* Heap operations: the decoder's half of heap_alloc(), heap_free(), heap_realloc() of the encoder.
+ */
 
 MM_INLINE int decode_alloc(struct pass *p, const struct shape *s, struct mm_op *op)
 {
@@ -237,9 +239,10 @@ static __attribute__((noinline)) int decode_slowly(struct pass *p, const struct 
 	return validator_see(p->valid, op, 1u + s->has_ext, &at) ? -EINVAL : 0;
 }
 
-/* @outer is copied so that the compiler keeps the cursors in registers: nobody else sees the copy. */
-MM_INLINE int decode_pass(struct pass *outer, const struct col_head *head, const void *ids, bool wide,
-			  struct mm_op *ops, u32 n)
+/* @outer is copied so that the compiler keeps the cursors in registers: nobody else sees the copy.
+ */
+MM_INLINE int decode_pass(struct pass *outer, const struct col_head *head, const void *ids,
+			  bool wide, struct mm_op *ops, u32 n)
 {
 	struct mm_op *op = ops, *end = ops + n;
 	struct pass p = *outer;
@@ -281,10 +284,14 @@ static size_t stream_cap(const struct col_head *h, unsigned s)
 	size_t n = h->nr_ops;
 
 	switch (s) {
-	case CS_SHAPES: return sizeof(struct col_shape) * h->nr_shapes;
-	case CS_CELLS: return sizeof(u64) * h->nr_cells;
-	case CS_SHIFTS: return h->nr_cells;
-	case CS_IDS: return n * h->id_bytes;
+	case CS_SHAPES:
+		return sizeof(struct col_shape) * h->nr_shapes;
+	case CS_CELLS:
+		return sizeof(u64) * h->nr_cells;
+	case CS_SHIFTS:
+		return h->nr_cells;
+	case CS_IDS:
+		return n * h->id_bytes;
 	}
 	n = col_max_values((s - CS_VALUES) / 2, n);
 	return (s - CS_VALUES) & 1 ? n * 8 : (n + 1) / 2;
@@ -361,8 +368,8 @@ static const char *unpack(struct columns_decoder *d, const struct col_head *h, c
 }
 
 /*
- * Values of one stream to @to: two to a control byte. The data may be read up to 14 bytes behind their end, and are
- * never left behind it: a byte count above what is left is found out.
+ * Values of one stream to @to: two to a control byte. The data may be read up to 14 bytes behind
+ * their end, and are never left behind it: a byte count above what is left is found out.
  */
 static const char *expand(const u8 *control, size_t n, const u8 *data, size_t bytes, u64 *to)
 {
@@ -398,7 +405,8 @@ static const char *sum_times(u64 ts, u64 *v, u32 n)
 	return round ? "an impossible time" : NULL;
 }
 
-static const char *expand_all(const struct col_head *h, u8 *const at[NR_CS], u64 *to, struct pass *p)
+static const char *expand_all(const struct col_head *h, u8 *const at[NR_CS], u64 *to,
+			      struct pass *p)
 {
 	const char *why;
 
@@ -410,8 +418,9 @@ static const char *expand_all(const struct col_head *h, u8 *const at[NR_CS], u64
 			return why;
 		p->v[v] = to;
 		if (v == CV_TS)
-			why = (h->nr_ops + 1) / 2 != h->stream[s].raw ? "times that are missing"
-			      : sum_times(h->first_ts, to, h->nr_ops);
+			why = (h->nr_ops + 1) / 2 != h->stream[s].raw
+				      ? "times that are missing"
+				      : sum_times(h->first_ts, to, h->nr_ops);
 		if (why)
 			return why;
 		to += col_max_values(v, h->nr_ops) + 2;
@@ -455,7 +464,8 @@ static const char *make_ready(struct columns_decoder *d, const struct col_head *
 			r->cell[f] = s->cell[f];
 			r->shift[f] = shifts[s->cell[f]];
 		}
-		r->tail = (u64)s->task | (u64)s->flags << 32 | (u64)s->cpu << 48 | (u64)s->code << 56;
+		r->tail =
+			(u64)s->task | (u64)s->flags << 32 | (u64)s->cpu << 48 | (u64)s->code << 56;
 		r->has_ext = !!(s->flags & MM_OP_HAS_EXT);
 		why = validator_shape(valid, s->code, s->flags, s->ext_has, s->task, &check);
 		if (why)
@@ -474,21 +484,22 @@ static bool all_used(const struct pass *p, const u64 *const from[NR_CV], const s
 	return true;
 }
 
-static const char *run_pass(struct pass *p, const struct col_head *h, const void *ids, struct mm_op *ops,
-			    u32 n)
+static const char *run_pass(struct pass *p, const struct col_head *h, const void *ids,
+			    struct mm_op *ops, u32 n)
 {
 	const u64 *from[NR_CV];
 	int err;
 
 	memcpy(from, p->v, sizeof(from));
-	err = h->id_bytes == 2 ? decode_pass(p, h, ids, true, ops, n) : decode_pass(p, h, ids, false, ops, n);
+	err = h->id_bytes == 2 ? decode_pass(p, h, ids, true, ops, n)
+			       : decode_pass(p, h, ids, false, ops, n);
 	if (err == -ENOMEM)
 		return "no memory";
 	return err || !all_used(p, from, h) ? "operations that contradict their streams" : NULL;
 }
 
-const char *columns_decode(struct columns_decoder *d, const void *payload, size_t size, struct mm_op *ops,
-			   u32 n, struct validator *valid)
+const char *columns_decode(struct columns_decoder *d, const void *payload, size_t size,
+			   struct mm_op *ops, u32 n, struct validator *valid)
 {
 	struct col_head h;
 	struct pass p = {.heap = &d->heap, .valid = valid};

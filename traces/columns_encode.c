@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Four passes over at most 32768 records: (1) shapes, and per shape which fields vary; heap operations
- * become differences to the guess; (2) cells and differences; (3) streams; (4) zstd.
+ * Four passes over at most 32768 records: (1) shapes, and per shape which fields vary; heap
+ * operations become differences to the guess; (2) cells and differences; (3) streams; (4) zstd.
  */
 #include "traces/columns.h"
 
@@ -18,7 +18,7 @@ struct item { /* one operation of the block */
 	const struct mm_op_ext *ext;
 	u32 shape;
 	u64 value[COL_FIELDS]; /* of heap operations addr, arg, x0: differences */
-	u64 arg2;              /* second value of a realloc's arg */
+	u64 arg2;	       /* second value of a realloc's arg */
 };
 
 struct delta {
@@ -172,8 +172,11 @@ static int shape_of(struct columns_encoder *e, struct map64 *map, struct item *i
 		i = e->nr_shapes++;
 		if (map64_set(map, key, i))
 			return -ENOMEM;
-		e->shapes[i] = (struct col_shape){.task = op->task, .flags = op->flags, .cpu = op->cpu,
-						  .code = op->code, .ext_has = has};
+		e->shapes[i] = (struct col_shape){.task = op->task,
+						  .flags = op->flags,
+						  .cpu = op->cpu,
+						  .code = op->code,
+						  .ext_has = has};
 		memcpy(e->first[i], it->value, sizeof(it->value));
 		if (is_heap(op->code)) /* the guess is the constant */
 			e->first[i][CF_ADDR] = e->first[i][CF_ARG] = 0;
@@ -232,7 +235,9 @@ static u64 cell_key(const struct col_shape *s, unsigned field)
 	u64 kind = s->code;
 
 	if (field == CF_ADDR || field == CF_RESULT)
-		kind = 128u + (s->code < 40 ? 0 : s->code == OP_FAULT || s->code < 44 ? 1 : s->code / 10);
+		kind = 128u + (s->code < 40			     ? 0
+			       : s->code == OP_FAULT || s->code < 44 ? 1
+								     : s->code / 10);
 	return (u64)s->task << 16 | kind << 4 | (field == CF_RESULT ? (u64)CF_ADDR : field);
 }
 
@@ -331,8 +336,8 @@ static int put_stream(struct columns_encoder *e, enum col_stream s, const void *
 	if (n > e->cap_out - e->out_size) /* never: cap_out is for the worst case */
 		return -E2BIG;
 	if (n > 32)
-		got = ZSTD_compressCCtx(e->zstd, e->out + e->out_size, e->cap_out - e->out_size, raw, n,
-					e->level);
+		got = ZSTD_compressCCtx(e->zstd, e->out + e->out_size, e->cap_out - e->out_size,
+					raw, n, e->level);
 	if (n <= 32 || ZSTD_isError(got) || got > n - n / 16) {
 		memcpy(e->out + e->out_size, raw, n);
 		got = n;

@@ -12,7 +12,14 @@
 enum col_value { CV_TS, CV_ADDR, CV_LEN, CV_ARG, CV_X, NR_CV };
 
 /* Streams of a payload, in order; each value has a control and a data stream. */
-enum col_stream { CS_SHAPES, CS_CELLS, CS_SHIFTS, CS_IDS, CS_VALUES, NR_CS = CS_VALUES + 2 * NR_CV };
+enum col_stream {
+	CS_SHAPES,
+	CS_CELLS,
+	CS_SHIFTS,
+	CS_IDS,
+	CS_VALUES,
+	NR_CS = CS_VALUES + 2 * NR_CV
+};
 
 struct col_head {
 	u32 nr_ops; /* records without extensions */
@@ -77,14 +84,15 @@ struct heap_slot {
 struct heap_guess {
 	struct heap_slot *slot;
 	u32 nr, cap;
-	u32 last;       /* slot of the last operation */
-	u64 end;        /* behind the last block that was not where it was guessed */
-	u64 unknown;    /* last address freed that had no slot */
+	u32 last;    /* slot of the last operation */
+	u64 end;     /* behind the last block that was not where it was guessed */
+	u64 unknown; /* last address freed that had no slot */
 	u8 depth[SLOT_CLASSES];
 	u32 ring[SLOT_CLASSES][HEAP_RING];
 };
 
-/* Slot for the next block of @class: the one freed last, else the next new one. Takes it from the ring. */
+/* Slot for the next block of @class: the one freed last, else the next new one. Takes it from the
+ * ring. */
 MM_INLINE u32 guess_slot(struct heap_guess *h, u8 class)
 {
 	while (h->depth[class]) {
@@ -113,7 +121,8 @@ static inline int heap_guess_grow(struct heap_guess *h)
 	return 0;
 }
 
-/* A block at @addr got @slot; @hit: where it was guessed. 0, -ENOMEM, -EINVAL: the slot is not the next. */
+/* A block at @addr got @slot; @hit: where it was guessed. 0, -ENOMEM, -EINVAL: the slot is not the
+ * next. */
 MM_INLINE int guess_born(struct heap_guess *h, u32 slot, u8 class, u64 addr, u64 len, bool hit)
 {
 	if (slot >= h->nr) {

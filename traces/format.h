@@ -18,8 +18,8 @@
 #include "core/base/types.h"
 #endif
 
-#define TRACE_MAGIC       0x0a1a54524d4d8943ull /* bytes 43 89 'M' 'M' 'R' 'T' 1a 0a */
-#define TRACE_BLOCK_MAGIC 0x4b4c424du           /* "MBLK" */
+#define TRACE_MAGIC	  0x0a1a54524d4d8943ull /* bytes 43 89 'M' 'M' 'R' 'T' 1a 0a */
+#define TRACE_BLOCK_MAGIC 0x4b4c424du		/* "MBLK" */
 #define TRACE_ENDIAN_MARK 0x01020304u
 
 enum trace_version {
@@ -32,14 +32,14 @@ struct trace_header {
 	u64 magic;
 	u32 endian;
 	u16 major, minor;
-	u64 file_size;    /* 0 while the trace is being written */
+	u64 file_size;	  /* 0 while the trace is being written */
 	u64 index_offset; /* of the index block; 0 while the trace is being written */
-	u64 events;       /* records without bookkeeping and extensions; 0 while being written */
+	u64 events;	  /* records without bookkeeping and extensions; 0 while being written */
 	u64 lost;
 	u8 page_shift;
-	u8 encoding;      /* of all operation blocks: TRACE_ENC_RAW or TRACE_ENC_COLUMNS */
-	u8 reserved[6];   /* 0 */
-	u64 check;        /* xxh64 of all bytes before it */
+	u8 encoding;	/* of all operation blocks: TRACE_ENC_RAW or TRACE_ENC_COLUMNS */
+	u8 reserved[6]; /* 0 */
+	u64 check;	/* xxh64 of all bytes before it */
 };
 
 enum trace_block_kind {
@@ -50,19 +50,19 @@ enum trace_block_kind {
 };
 
 enum trace_encoding {
-	TRACE_ENC_RAW = 0,     /* struct mm_op as in memory */
-	TRACE_ENC_COLUMNS = 1  /* traces/columns.h */
+	TRACE_ENC_RAW = 0,    /* struct mm_op as in memory */
+	TRACE_ENC_COLUMNS = 1 /* traces/columns.h */
 };
 
 struct trace_block {
 	u32 magic;
 	u8 kind, reserved[3];
-	u32 size;         /* bytes of the payload, without padding */
-	u32 records;      /* operations (with bookkeeping), strings, entries */
-	u64 events;       /* operations without bookkeeping and extensions */
-	u64 first_ts;     /* of operations */
-	u64 check;        /* xxh64 of the payload */
-	u64 head_check;   /* xxh64 of the 40 bytes before */
+	u32 size;	/* bytes of the payload, without padding */
+	u32 records;	/* operations (with bookkeeping), strings, entries */
+	u64 events;	/* operations without bookkeeping and extensions */
+	u64 first_ts;	/* of operations */
+	u64 check;	/* xxh64 of the payload */
+	u64 head_check; /* xxh64 of the 40 bytes before */
 };
 
 struct trace_index_entry {
@@ -73,10 +73,10 @@ struct trace_index_entry {
 
 /* Limits a file must keep; the reader checks them before it allocates. */
 #define TRACE_MAX_BLOCK_RECORDS 32768u
-#define TRACE_MAX_BLOCK_BYTES   (4u << 20)
-#define TRACE_MAX_STRINGS       (1u << 20)
-#define TRACE_MAX_STRING_BYTES  65536u
-#define TRACE_MAX_INFO_LINES    4096u
-#define TRACE_MAX_SLOTS         (1u << 26)
+#define TRACE_MAX_BLOCK_BYTES	(4u << 20)
+#define TRACE_MAX_STRINGS	(1u << 20)
+#define TRACE_MAX_STRING_BYTES	65536u
+#define TRACE_MAX_INFO_LINES	4096u
+#define TRACE_MAX_SLOTS		(1u << 26)
 
 #endif

@@ -11,8 +11,9 @@ static int field_of(const char *s, size_t n)
 	static const struct {
 		const char *name;
 		enum key_field field;
-	} fields[] = {{"addr", KF_ADDR}, {"len", KF_LEN}, {"arg", KF_ARG}, {"x0", KF_X0},
-		      {"x1", KF_X1}, {"x2", KF_X2}, {"prot", KF_LOW}, {"adv", KF_LOW}, {"type", KF_LOW}};
+	} fields[] = {{"addr", KF_ADDR}, {"len", KF_LEN}, {"arg", KF_ARG},
+		      {"x0", KF_X0},	 {"x1", KF_X1},	  {"x2", KF_X2},
+		      {"prot", KF_LOW},	 {"adv", KF_LOW}, {"type", KF_LOW}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (strlen(fields[i].name) == n && !strncmp(fields[i].name, s, n))
@@ -106,13 +107,20 @@ int grammar_init(struct grammar *g)
 u64 grammar_get(const struct mm_op *op, const struct mm_op_ext *ext, enum key_field field)
 {
 	switch (field) {
-	case KF_ADDR: return op->addr;
-	case KF_LEN: return op->len;
-	case KF_ARG: return op->arg;
-	case KF_X0: return ext->x0;
-	case KF_X1: return ext->x1;
-	case KF_X2: return ext->x2;
-	case KF_LOW: return op->flags & MM_OP_LOW;
+	case KF_ADDR:
+		return op->addr;
+	case KF_LEN:
+		return op->len;
+	case KF_ARG:
+		return op->arg;
+	case KF_X0:
+		return ext->x0;
+	case KF_X1:
+		return ext->x1;
+	case KF_X2:
+		return ext->x2;
+	case KF_LOW:
+		return op->flags & MM_OP_LOW;
 	}
 	return 0;
 }
@@ -120,20 +128,34 @@ u64 grammar_get(const struct mm_op *op, const struct mm_op_ext *ext, enum key_fi
 void grammar_set(struct mm_op *op, struct mm_op_ext *ext, enum key_field field, u64 value)
 {
 	switch (field) {
-	case KF_ADDR: op->addr = value; break;
-	case KF_LEN: op->len = value; break;
-	case KF_ARG: op->arg = value; break;
-	case KF_X0: ext->x0 = value; break;
-	case KF_X1: ext->x1 = value; break;
-	case KF_X2: ext->x2 = value; break;
-	case KF_LOW: op->flags = (u16)((op->flags & ~MM_OP_LOW) | (value & MM_OP_LOW)); break;
+	case KF_ADDR:
+		op->addr = value;
+		break;
+	case KF_LEN:
+		op->len = value;
+		break;
+	case KF_ARG:
+		op->arg = value;
+		break;
+	case KF_X0:
+		ext->x0 = value;
+		break;
+	case KF_X1:
+		ext->x1 = value;
+		break;
+	case KF_X2:
+		ext->x2 = value;
+		break;
+	case KF_LOW:
+		op->flags = (u16)((op->flags & ~MM_OP_LOW) | (value & MM_OP_LOW));
+		break;
 	}
 }
 
 static u16 has_bit(enum key_field field)
 {
 	static const u16 bits[] = {MM_OP_HAS_ADDR, MM_OP_HAS_LEN, MM_OP_HAS_ARG,
-				   MM_EXT_X0, MM_EXT_X1, MM_EXT_X2};
+				   MM_EXT_X0,	   MM_EXT_X1,	  MM_EXT_X2};
 
 	return bits[field];
 }
@@ -198,7 +220,8 @@ static u16 canonical_fields(const struct op_shape *s, struct mm_op *op, struct m
 	return ext->has;
 }
 
-int grammar_canonical(const struct grammar *g, struct mm_op *op, struct mm_op_ext *ext, bool *has_ext)
+int grammar_canonical(const struct grammar *g, struct mm_op *op, struct mm_op_ext *ext,
+		      bool *has_ext)
 {
 	const struct op_shape *s = &g->shape[op->code & (NR_OP_CODES - 1)];
 

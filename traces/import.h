@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Foreign formats. Each is one file in traces/import/ and one line in its table: a function that looks at
- * a first line, and one that turns a line into operations.
+ * Foreign formats. Each is one file in traces/import/ and one line in its table: a function that
+ * looks at a first line, and one that turns a line into operations.
  *
- * Lines that say nothing about memory are counted as ignored, lines that make no sense as unknown; an input
- * of which nothing was understood is an error.
+ * Lines that say nothing about memory are counted as ignored, lines that make no sense as unknown;
+ * an input of which nothing was understood is an error.
  */
 #ifndef MEMRIG_TRACE_IMPORT_H
 #define MEMRIG_TRACE_IMPORT_H
@@ -19,13 +19,13 @@ struct import_report {
 struct importer { /* what a format's functions share */
 	struct trace_writer *w;
 	u64 line, first_ts; /* first_ts: the input's time of trace time 0 */
-	bool started;       /* first_ts is known */
-	u32 task;           /* of single-task formats */
+	bool started;	    /* first_ts is known */
+	u32 task;	    /* of single-task formats */
 	struct map64 files; /* hash of (name) -> file id */
 	struct map64 sizes; /* file id -> its size in pages as announced */
 	struct map64 known; /* pids that were introduced; format's own use */
 	u64 page_size;
-	void *own;          /* the format's state, freed with free_own */
+	void *own; /* the format's state, freed with free_own */
 	void (*free_own)(void *own);
 };
 
@@ -33,16 +33,16 @@ enum import_line { IMPORT_DONE, IMPORT_IGNORED, IMPORT_UNKNOWN }; /* or negative
 
 struct import_format {
 	const char *name, *help;
-	bool (*probe)(const char *line); /* does a file with this line look like it? */
+	bool (*probe)(const char *line);	      /* does a file with this line look like it? */
 	int (*line)(struct importer *im, char *line); /* enum import_line; may write into @line */
-	int (*finish)(struct importer *im); /* may be NULL */
+	int (*finish)(struct importer *im);	      /* may be NULL */
 };
 
 const struct import_format *import_format(unsigned i); /* NULL behind the last */
 
 /*
- * Reads @input ("-": standard input) in @format (NULL: told by the first lines) and writes the trace @output. 0, or
- * -errno with one line in @err.
+ * Reads @input ("-": standard input) in @format (NULL: told by the first lines) and writes the
+ * trace @output. 0, or -errno with one line in @err.
  */
 int trace_import(const char *format, const char *input, const char *output, int flags,
 		 struct import_report *report, char *err, size_t errlen);

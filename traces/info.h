@@ -21,11 +21,11 @@ struct trace_kv {
 };
 
 struct trace_info {
-	char arch[16];      /* of the recorded machine: "x86_64", "aarch64", ... */
+	char arch[16]; /* of the recorded machine: "x86_64", "aarch64", ... */
 	u32 page_shift;
-	u32 version;        /* format version of the file that was read */
-	u64 lost;           /* sum of all kinds and CPUs */
-	u64 events;         /* of a closed binary trace; 0 if not known before the end */
+	u32 version;	     /* format version of the file that was read */
+	u64 lost;	     /* sum of all kinds and CPUs */
+	u64 events;	     /* of a closed binary trace; 0 if not known before the end */
 	u32 nr, cap, bytes;  /* bytes: of all values, at most 1 MiB */
 	struct trace_kv *kv; /* in order of first setting */
 };

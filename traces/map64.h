@@ -12,14 +12,14 @@
 
 struct map64 {
 	u64 *keys;
-	u32 *values; /* MAP64_NONE: empty */
+	u32 *values;  /* MAP64_NONE: empty */
 	u32 nr, bits; /* 1 << bits places; no memory while keys is NULL */
 };
 
-u32 map64_get(const struct map64 *m, u64 key); /* MAP64_NONE if absent */
-int map64_set(struct map64 *m, u64 key, u32 value); /* 0 or -ENOMEM */
-u32 map64_take(struct map64 *m, u64 key); /* removes; the value or MAP64_NONE */
+u32 map64_get(const struct map64 *m, u64 key);		    /* MAP64_NONE if absent */
+int map64_set(struct map64 *m, u64 key, u32 value);	    /* 0 or -ENOMEM */
+u32 map64_take(struct map64 *m, u64 key);		    /* removes; the value or MAP64_NONE */
 int map64_copy(struct map64 *to, const struct map64 *from); /* @to is empty before; 0 or -ENOMEM */
-void map64_free(struct map64 *m); /* empty afterwards */
+void map64_free(struct map64 *m);			    /* empty afterwards */
 
 #endif

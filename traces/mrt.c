@@ -16,8 +16,8 @@
 #include "traces/upgrade.h"
 
 /* "FILE: byte N: what" */
-static int MM_PRINTF(5, 6) bad(const struct mrt *f, size_t at, char *err, size_t errlen,
-			       const char *fmt, ...)
+static int MM_PRINTF(5, 6)
+	bad(const struct mrt *f, size_t at, char *err, size_t errlen, const char *fmt, ...)
 {
 	int n = snprintf(err, errlen, "%s: byte %zu: ", f->path, at);
 	va_list ap;
@@ -34,17 +34,21 @@ static int check_header(struct mrt *f, char *err, size_t errlen)
 	struct trace_header *h = &f->header;
 
 	if (f->size < sizeof(*h))
-		return bad(f, f->size, err, errlen, "cut within the header: expected %zu bytes", sizeof(*h));
+		return bad(f, f->size, err, errlen, "cut within the header: expected %zu bytes",
+			   sizeof(*h));
 	memcpy(h, f->map, sizeof(*h));
 	if (h->magic != TRACE_MAGIC)
 		return bad(f, 0, err, errlen, "expected a trace");
 	if (h->endian != TRACE_ENDIAN_MARK)
-		return bad(f, 8, err, errlen, h->endian == __builtin_bswap32(TRACE_ENDIAN_MARK)
-			   ? "expected a little-endian trace" : "expected the endian mark");
+		return bad(f, 8, err, errlen,
+			   h->endian == __builtin_bswap32(TRACE_ENDIAN_MARK)
+				   ? "expected a little-endian trace"
+				   : "expected the endian mark");
 	if (h->check != XXH64(h, offsetof(struct trace_header, check), 0))
 		return bad(f, 56, err, errlen, "the header's checksum is wrong");
 	if (!trace_version_known(h->major))
-		return bad(f, 12, err, errlen, "expected version %d, got %u", TRACE_VERSION_NOW, h->major);
+		return bad(f, 12, err, errlen, "expected version %d, got %u", TRACE_VERSION_NOW,
+			   h->major);
 	if (h->page_shift < 9 || h->page_shift > 30 || h->encoding > TRACE_ENC_COLUMNS)
 		return bad(f, 48, err, errlen, "an impossible page size or encoding");
 	if (h->file_size && f->size > h->file_size)
@@ -123,7 +127,8 @@ static int check_payload(const struct mrt *f, size_t at, const struct trace_bloc
 {
 	if (f->no_checksum || b->check == XXH64(f->map + at + sizeof(*b), b->size, 0))
 		return 0;
-	return bad(f, at + sizeof(*b), err, errlen, "the checksum of a block of %u bytes is wrong", b->size);
+	return bad(f, at + sizeof(*b), err, errlen, "the checksum of a block of %u bytes is wrong",
+		   b->size);
 }
 
 static int parse_info(const struct mrt *f, size_t at, const char *text, size_t size,
@@ -131,7 +136,7 @@ static int parse_info(const struct mrt *f, size_t at, const char *text, size_t s
 {
 	char why[128] = "no memory";
 
-	for (size_t i = 0; i < size; ) {
+	for (size_t i = 0; i < size;) {
 		const char *nl = memchr(text + i, '\n', size - i);
 		size_t n = nl ? (size_t)(nl - text) - i : size - i;
 
@@ -178,7 +183,8 @@ int mrt_read_info(struct mrt *f, struct trace_info *info, char *err, size_t errl
 		got = check_payload(f, at, &b, err, errlen);
 	if (got)
 		return got;
-	return parse_info(f, at + sizeof(b), (const char *)f->map + at + sizeof(b), b.size, info, err, errlen);
+	return parse_info(f, at + sizeof(b), (const char *)f->map + at + sizeof(b), b.size, info,
+			  err, errlen);
 }
 
 static int reserve(struct mrt_batch *b, u32 n)
@@ -205,7 +211,8 @@ static int load_ops(struct mrt *f, size_t at, const struct trace_block *blk, str
 	f->valid.new_tasks = 0;
 	if (f->header.encoding == TRACE_ENC_RAW) {
 		if (blk->size != blk->records * sizeof(struct mm_op))
-			return bad(f, at, b->why, sizeof(b->why), "an impossible size of raw operations");
+			return bad(f, at, b->why, sizeof(b->why),
+				   "an impossible size of raw operations");
 		b->ops = payload;
 	} else {
 		if (reserve(b, blk->records))
@@ -227,7 +234,9 @@ static int load_ops(struct mrt *f, size_t at, const struct trace_block *blk, str
 	}
 	why = validator_see(&f->valid, b->ops, b->nr, &wrong);
 	b->nr_new_tasks = f->valid.new_tasks;
-	return why ? bad(f, at, b->why, sizeof(b->why), "operation %zu of the block: %s", wrong, why) : 0;
+	return why ? bad(f, at, b->why, sizeof(b->why), "operation %zu of the block: %s", wrong,
+			 why)
+		   : 0;
 }
 
 static int check_index(struct mrt *f, size_t at, const struct trace_block *blk, struct mrt_batch *b)
@@ -270,8 +279,9 @@ static int at_end(struct mrt *f, size_t at, struct mrt_batch *b)
 		return 0;
 	if (f->complete)
 		return bad(f, at, b->why, sizeof(b->why), "expected a block or the index");
-	snprintf(b->why, sizeof(b->why), "%s: cut at byte %zu: the last %zu bytes are no whole block", f->path,
-		 f->size, f->size - at);
+	snprintf(b->why, sizeof(b->why),
+		 "%s: cut at byte %zu: the last %zu bytes are no whole block", f->path, f->size,
+		 f->size - at);
 	return 0;
 }
 

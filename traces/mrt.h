@@ -31,21 +31,22 @@ struct mrt_batch { /* what a block gave; buffers are kept from block to block */
 	enum mrt_kind kind;
 	const struct mm_op *ops; /* in the mapping or in buffer */
 	u32 nr, nr_new_tasks;
-	const char *text;        /* strings, info */
+	const char *text; /* strings, info */
 	size_t size;
-	size_t end;              /* file position behind the block */
-	u64 hash;                /* so far */
+	size_t end; /* file position behind the block */
+	u64 hash;   /* so far */
 	struct mm_op *buffer;
 	u32 cap;
 	int err;
-	char why[MRT_ERR];       /* the error, or at the end the notice that the trace was cut */
+	char why[MRT_ERR]; /* the error, or at the end the notice that the trace was cut */
 };
 
 /* Maps @fd and checks the header. 0, or -errno with one line in @err. */
 int mrt_open(struct mrt *f, const char *path, int fd, unsigned flags, char *err, size_t errlen);
 void mrt_close(struct mrt *f);
 void mrt_rewind(struct mrt *f);
-/* The last info block that a closed trace has, else the first. 0, or -errno with one line in @err. */
+/* The last info block that a closed trace has, else the first. 0, or -errno with one line in @err.
+ */
 int mrt_read_info(struct mrt *f, struct trace_info *info, char *err, size_t errlen);
 /* The next block into @b. b->err is what it returns. */
 int mrt_next(struct mrt *f, struct mrt_batch *b);

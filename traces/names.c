@@ -13,66 +13,115 @@ struct name {
 	const char *name;
 };
 
-static const struct name advice_names[] = {
-	{MM_MADV_NORMAL, "normal"}, {MM_MADV_RANDOM, "random"},
-	{MM_MADV_SEQUENTIAL, "sequential"}, {MM_MADV_WILLNEED, "willneed"},
-	{MM_MADV_DONTNEED, "dontneed"}, {MM_MADV_FREE, "free"}, {MM_MADV_REMOVE, "remove"},
-	{MM_MADV_DONTFORK, "dontfork"}, {MM_MADV_DOFORK, "dofork"},
-	{MM_MADV_MERGEABLE, "mergeable"}, {MM_MADV_UNMERGEABLE, "unmergeable"},
-	{MM_MADV_HUGEPAGE, "hugepage"}, {MM_MADV_NOHUGEPAGE, "nohugepage"},
-	{MM_MADV_DONTDUMP, "dontdump"}, {MM_MADV_DODUMP, "dodump"}, {MM_MADV_COLD, "cold"},
-	{MM_MADV_PAGEOUT, "pageout"}, {MM_MADV_POPULATE_READ, "populate_read"},
-	{MM_MADV_POPULATE_WRITE, "populate_write"}, {MM_MADV_WIPEONFORK, "wipeonfork"},
-	{MM_MADV_KEEPONFORK, "keeponfork"}, {MM_MADV_NOREUSE, "noreuse"},
-	{MM_MADV_OTHER, "other"}, {0, NULL}
-};
+static const struct name advice_names[] = {{MM_MADV_NORMAL, "normal"},
+					   {MM_MADV_RANDOM, "random"},
+					   {MM_MADV_SEQUENTIAL, "sequential"},
+					   {MM_MADV_WILLNEED, "willneed"},
+					   {MM_MADV_DONTNEED, "dontneed"},
+					   {MM_MADV_FREE, "free"},
+					   {MM_MADV_REMOVE, "remove"},
+					   {MM_MADV_DONTFORK, "dontfork"},
+					   {MM_MADV_DOFORK, "dofork"},
+					   {MM_MADV_MERGEABLE, "mergeable"},
+					   {MM_MADV_UNMERGEABLE, "unmergeable"},
+					   {MM_MADV_HUGEPAGE, "hugepage"},
+					   {MM_MADV_NOHUGEPAGE, "nohugepage"},
+					   {MM_MADV_DONTDUMP, "dontdump"},
+					   {MM_MADV_DODUMP, "dodump"},
+					   {MM_MADV_COLD, "cold"},
+					   {MM_MADV_PAGEOUT, "pageout"},
+					   {MM_MADV_POPULATE_READ, "populate_read"},
+					   {MM_MADV_POPULATE_WRITE, "populate_write"},
+					   {MM_MADV_WIPEONFORK, "wipeonfork"},
+					   {MM_MADV_KEEPONFORK, "keeponfork"},
+					   {MM_MADV_NOREUSE, "noreuse"},
+					   {MM_MADV_OTHER, "other"},
+					   {0, NULL}};
 
 static const struct name access_names[] = {
-	{MM_ACCESS_READ, "r"}, {MM_ACCESS_WRITE, "w"}, {MM_ACCESS_EXEC, "x"}, {0, NULL}
-};
+	{MM_ACCESS_READ, "r"}, {MM_ACCESS_WRITE, "w"}, {MM_ACCESS_EXEC, "x"}, {0, NULL}};
 
-static const struct name map_names[] = {
-	{MM_MAP_SHARED, "shared"}, {MM_MAP_PRIVATE, "private"}, {MM_MAP_ANON, "anon"},
-	{MM_MAP_FIXED, "fixed"}, {MM_MAP_FIXED_NOREPLACE, "fixed_noreplace"},
-	{MM_MAP_GROWSDOWN, "growsdown"}, {MM_MAP_LOCKED, "locked"},
-	{MM_MAP_POPULATE, "populate"}, {MM_MAP_NORESERVE, "noreserve"},
-	{MM_MAP_NONBLOCK, "nonblock"}, {MM_MAP_STACK, "stack"}, {MM_MAP_HUGETLB, "hugetlb"},
-	{MM_MAP_DENYWRITE, "denywrite"}, {MM_MAP_SYNC, "sync"}, {MM_MAP_32BIT, "32bit"},
-	{MM_MAP_ANON, "anonymous"}, {0, NULL}
-};
+static const struct name map_names[] = {{MM_MAP_SHARED, "shared"},
+					{MM_MAP_PRIVATE, "private"},
+					{MM_MAP_ANON, "anon"},
+					{MM_MAP_FIXED, "fixed"},
+					{MM_MAP_FIXED_NOREPLACE, "fixed_noreplace"},
+					{MM_MAP_GROWSDOWN, "growsdown"},
+					{MM_MAP_LOCKED, "locked"},
+					{MM_MAP_POPULATE, "populate"},
+					{MM_MAP_NORESERVE, "noreserve"},
+					{MM_MAP_NONBLOCK, "nonblock"},
+					{MM_MAP_STACK, "stack"},
+					{MM_MAP_HUGETLB, "hugetlb"},
+					{MM_MAP_DENYWRITE, "denywrite"},
+					{MM_MAP_SYNC, "sync"},
+					{MM_MAP_32BIT, "32bit"},
+					{MM_MAP_ANON, "anonymous"},
+					{0, NULL}};
 
 /* Combinations first, the largest first: printing takes the first that fits. */
 static const struct name gfp_names[] = {
 	{0x20000 | 0xd0 | 0x2 | 0x8 | 0x4000 | 0x10000 | 0x1000 | 0x200 | 0x400000, "transhuge"},
-	{0x200da, "highuser_movable"}, {0x200d2, "highuser"}, {0x200d0, "user"},
-	{0x800d0, "temporary"}, {0xd0, "kernel"}, {0x50, "nofs"},
-	{0x10, "noio"}, {0x20, "atomic"}, {0x1, "dma"}, {0x2, "highmem"}, {0x4, "dma32"},
-	{0x8, "movable"}, {0x10, "wait"}, {0x20, "high"}, {0x40, "io"}, {0x80, "fs"},
-	{0x100, "cold"}, {0x200, "nowarn"}, {0x400, "repeat"}, {0x800, "nofail"},
-	{0x1000, "noretry"}, {0x2000, "memalloc"}, {0x4000, "comp"}, {0x8000, "zero"},
-	{0x10000, "nomemalloc"}, {0x20000, "hardwall"}, {0x40000, "thisnode"},
-	{0x80000, "reclaimable"}, {0x400000, "no_kswapd"}, {0x1000000, "write"},
-	{0, "nowait"}, {0, NULL}
-};
+	{0x200da, "highuser_movable"},
+	{0x200d2, "highuser"},
+	{0x200d0, "user"},
+	{0x800d0, "temporary"},
+	{0xd0, "kernel"},
+	{0x50, "nofs"},
+	{0x10, "noio"},
+	{0x20, "atomic"},
+	{0x1, "dma"},
+	{0x2, "highmem"},
+	{0x4, "dma32"},
+	{0x8, "movable"},
+	{0x10, "wait"},
+	{0x20, "high"},
+	{0x40, "io"},
+	{0x80, "fs"},
+	{0x100, "cold"},
+	{0x200, "nowarn"},
+	{0x400, "repeat"},
+	{0x800, "nofail"},
+	{0x1000, "noretry"},
+	{0x2000, "memalloc"},
+	{0x4000, "comp"},
+	{0x8000, "zero"},
+	{0x10000, "nomemalloc"},
+	{0x20000, "hardwall"},
+	{0x40000, "thisnode"},
+	{0x80000, "reclaimable"},
+	{0x400000, "no_kswapd"},
+	{0x1000000, "write"},
+	{0, "nowait"},
+	{0, NULL}};
 
-static const struct name lock_names[] = {
-	{MM_MLOCK_ONFAULT, "onfault"}, {MM_MCL_CURRENT, "current"}, {MM_MCL_FUTURE, "future"},
-	{MM_MCL_ONFAULT, "mcl_onfault"}, {0, NULL}
-};
+static const struct name lock_names[] = {{MM_MLOCK_ONFAULT, "onfault"},
+					 {MM_MCL_CURRENT, "current"},
+					 {MM_MCL_FUTURE, "future"},
+					 {MM_MCL_ONFAULT, "mcl_onfault"},
+					 {0, NULL}};
 
-static const struct name mremap_names[] = {
-	{MM_MREMAP_MAYMOVE, "maymove"}, {MM_MREMAP_FIXED, "fixed"},
-	{MM_MREMAP_DONTUNMAP, "dontunmap"}, {0, NULL}
-};
+static const struct name mremap_names[] = {{MM_MREMAP_MAYMOVE, "maymove"},
+					   {MM_MREMAP_FIXED, "fixed"},
+					   {MM_MREMAP_DONTUNMAP, "dontunmap"},
+					   {0, NULL}};
 
 static const struct name wmark_names[] = {{0x20, "high"}, {0x10, "harder"}, {0, NULL}};
 
-static const struct name slab_names[] = {
-	{0x100, "debug_free"}, {0x400, "red_zone"}, {0x800, "poison"}, {0x2000, "hwcache_align"},
-	{0x4000, "cache_dma"}, {0x10000, "store_user"}, {0x20000, "reclaim_account"},
-	{0x40000, "panic"}, {0x80000, "destroy_by_rcu"}, {0x100000, "mem_spread"},
-	{0x200000, "trace"}, {0x20000, "temporary"}, {0x80000, "typesafe_by_rcu"}, {0, NULL}
-};
+static const struct name slab_names[] = {{0x100, "debug_free"},
+					 {0x400, "red_zone"},
+					 {0x800, "poison"},
+					 {0x2000, "hwcache_align"},
+					 {0x4000, "cache_dma"},
+					 {0x10000, "store_user"},
+					 {0x20000, "reclaim_account"},
+					 {0x40000, "panic"},
+					 {0x80000, "destroy_by_rcu"},
+					 {0x100000, "mem_spread"},
+					 {0x200000, "trace"},
+					 {0x20000, "temporary"},
+					 {0x80000, "typesafe_by_rcu"},
+					 {0, NULL}};
 
 static const struct {
 	const char *name, *expected;
@@ -172,8 +221,10 @@ static int parse_prot(const char *text, size_t len, u64 *value)
 	if (len && *text >= '0' && *text <= '9')
 		return names_number(text, len, value) || *value > 7 ? -EINVAL : 0;
 	for (size_t i = 0; i < len; i++) {
-		u64 bit = text[i] == 'r' ? MM_PROT_READ : text[i] == 'w' ? MM_PROT_WRITE
-			: text[i] == 'x' ? MM_PROT_EXEC : 0;
+		u64 bit = text[i] == 'r'   ? MM_PROT_READ
+			  : text[i] == 'w' ? MM_PROT_WRITE
+			  : text[i] == 'x' ? MM_PROT_EXEC
+					   : 0;
 
 		if (text[i] != '-' && (!bit || *value & bit))
 			return -EINVAL;
@@ -299,11 +350,14 @@ const char *names_nearest(const char *text, size_t len, const char *(*next)(void
 }
 
 #define ERRNOS(X)                                                                                  \
-	X(EPERM) X(ENOENT) X(ESRCH) X(EINTR) X(EIO) X(ENXIO) X(E2BIG) X(ENOEXEC) X(EBADF)          \
-	X(ECHILD) X(EAGAIN) X(ENOMEM) X(EACCES) X(EFAULT) X(EBUSY) X(EEXIST) X(EXDEV) X(ENODEV)    \
-	X(ENOTDIR) X(EISDIR) X(EINVAL) X(ENFILE) X(EMFILE) X(ENOTTY) X(ETXTBSY) X(EFBIG) X(ENOSPC) \
-	X(ESPIPE) X(EROFS) X(EPIPE) X(EDOM) X(ERANGE) X(EDEADLK) X(ENAMETOOLONG) X(ENOSYS)         \
-	X(ENOTEMPTY) X(ELOOP) X(EOVERFLOW) X(EOPNOTSUPP) X(ETIMEDOUT) X(EHWPOISON)
+	X(EPERM)                                                                                   \
+	X(ENOENT) X(ESRCH) X(EINTR) X(EIO) X(ENXIO) X(E2BIG) X(ENOEXEC) X(EBADF) X(ECHILD)         \
+		X(EAGAIN) X(ENOMEM) X(EACCES) X(EFAULT) X(EBUSY) X(EEXIST) X(EXDEV) X(ENODEV)      \
+			X(ENOTDIR) X(EISDIR) X(EINVAL) X(ENFILE) X(EMFILE) X(ENOTTY) X(ETXTBSY)    \
+				X(EFBIG) X(ENOSPC) X(ESPIPE) X(EROFS) X(EPIPE) X(EDOM) X(ERANGE)   \
+					X(EDEADLK) X(ENAMETOOLONG) X(ENOSYS) X(ENOTEMPTY) X(ELOOP) \
+						X(EOVERFLOW) X(EOPNOTSUPP) X(ETIMEDOUT)            \
+							X(EHWPOISON)
 
 int names_errno(const char *text, size_t len)
 {
@@ -318,8 +372,10 @@ int names_errno(const char *text, size_t len)
 const char *names_errno_name(int err)
 {
 	switch (err) {
-#define X(e) case e: return #e;
-	ERRNOS(X)
+#define X(e)                                                                                       \
+	case e:                                                                                    \
+		return #e;
+		ERRNOS(X)
 #undef X
 	}
 	return NULL;

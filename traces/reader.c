@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two sources behind one interface: blocks of a binary trace (mrt.c, decoded ahead by ahead.c) and lines of a
- * text. Strings and tasks are entered here, in the caller's thread, when their batch is reached.
+ * Two sources behind one interface: blocks of a binary trace (mrt.c, decoded ahead by ahead.c) and
+ * lines of a text. Strings and tasks are entered here, in the caller's thread, when their batch is
+ * reached.
  */
 #include "traces/reader.h"
 
@@ -36,8 +37,8 @@ struct trace_reader {
 	struct mrt mrt;
 	struct ahead ahead;
 	const struct mrt_batch *batch;
-	u32 pos;       /* in batch */
-	u64 ordinal;   /* of the first record of what trace_next() returned last, from 1 */
+	u32 pos;     /* in batch */
+	u64 ordinal; /* of the first record of what trace_next() returned last, from 1 */
 	u32 last_n;
 	/* text */
 	struct lines lines;
@@ -100,8 +101,10 @@ static int open_source(struct trace_reader *r, unsigned flags)
 	if (magic != TRACE_MAGIC)
 		return open_text(r);
 	if (!S_ISREG(st.st_mode))
-		return set_error(r, -ESPIPE, "%s: expected a file or text: binary traces are not read from pipes",
-				 r->path);
+		return set_error(
+			r, -ESPIPE,
+			"%s: expected a file or text: binary traces are not read from pipes",
+			r->path);
 	lines_free(&r->lines);
 	err = mrt_open(&r->mrt, r->path, r->fd, flags, r->error, sizeof(r->error));
 	if (err)
@@ -160,14 +163,17 @@ void trace_close(struct trace_reader *r)
 
 static int enter_strings(struct trace_reader *r, const struct mrt_batch *b)
 {
-	for (size_t i = 0; i < b->size; ) {
+	for (size_t i = 0; i < b->size;) {
 		size_t n = strlen(b->text + i);
 
 		if (!n)
-			return set_error(r, -EINVAL, "%s: byte %zu: an empty string", r->path, b->end);
+			return set_error(r, -EINVAL, "%s: byte %zu: an empty string", r->path,
+					 b->end);
 		/* after a rewind the strings are already there */
-		if (r->nr_strings_seen++ >= r->strings.nr && strtab_append(&r->strings, b->text + i, n))
-			return set_error(r, -EINVAL, "%s: byte %zu: too many or too long strings, or no memory",
+		if (r->nr_strings_seen++ >= r->strings.nr &&
+		    strtab_append(&r->strings, b->text + i, n))
+			return set_error(r, -EINVAL,
+					 "%s: byte %zu: too many or too long strings, or no memory",
 					 r->path, b->end);
 		i += n + 1;
 	}
@@ -255,18 +261,21 @@ static int parse_line(struct trace_reader *r, struct text_line *out)
 	r->done = r->lines.bytes;
 	out->nr = 0;
 	if (got < 0)
-		return set_error(r, got, "%s:%llu: %s", r->path, (unsigned long long)r->lines.number,
-				 got == -E2BIG ? "expected a line of at most 512 KiB" : strerror(-got));
+		return set_error(
+			r, got, "%s:%llu: %s", r->path, (unsigned long long)r->lines.number,
+			got == -E2BIG ? "expected a line of at most 512 KiB" : strerror(-got));
 	if (!got) {
 		r->ended = true;
 		if (!r->parser.seen_first)
-			return set_error(r, -EINVAL, "%s:1: expected '" TEXT_FIRST " %d', got an empty file",
+			return set_error(r, -EINVAL,
+					 "%s:1: expected '" TEXT_FIRST " %d', got an empty file",
 					 r->path, TEXT_VERSION);
 		return 0;
 	}
 	strcpy(why, "no memory");
 	if (text_parse_line(&r->parser, line, len, out, why, sizeof(why)))
-		return set_error(r, -EINVAL, "%s:%llu: %s", r->path, (unsigned long long)r->lines.number, why);
+		return set_error(r, -EINVAL, "%s:%llu: %s", r->path,
+				 (unsigned long long)r->lines.number, why);
 	return 1;
 }
 
@@ -294,7 +303,8 @@ static ssize_t next_text(struct trace_reader *r, const struct mm_op **ops)
 		int got = parse_line(r, &line);
 
 		if (got < 0)
-			return n ? (ssize_t)n : got; /* what was good before the line, then the error */
+			return n ? (ssize_t)n
+				 : got; /* what was good before the line, then the error */
 		for (unsigned i = 0; i < line.nr; i++, n++) {
 			r->ops[n] = line.ops[i];
 			r->line_of[n] = r->lines.number;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads a trace, binary or text (told apart by their first bytes), as batches of operations. Memory is
- * bounded whatever the length: a mapping of the file, a few decoded batches, the strings, the tasks and
- * one entry for each heap block live at once. Binary traces are decoded ahead on another thread.
+ * Reads a trace, binary or text (told apart by their first bytes), as batches of operations. Memory
+ * is bounded whatever the length: a mapping of the file, a few decoded batches, the strings, the
+ * tasks and one entry for each heap block live at once. Binary traces are decoded ahead on another
+ * thread.
  *
  * What trace_next() returns keeps the contract of core/op.h: known codes, task indices introduced
  * before, extensions where they belong, times that never decrease. Everything a file says is
@@ -19,13 +20,13 @@
 struct trace_reader;
 
 enum {
-	TRACE_READ_INLINE = 1, /* decode in the caller's thread */
+	TRACE_READ_INLINE = 1,	   /* decode in the caller's thread */
 	TRACE_READ_NO_CHECKSUM = 2 /* trust the payloads: measurements only */
 };
 
 /*
- * Opens @path ("-": text on standard input). NULL with one line in @err that names the file, the line
- * or byte and what was expected.
+ * Opens @path ("-": text on standard input). NULL with one line in @err that names the file, the
+ * line or byte and what was expected.
  */
 struct trace_reader *trace_open(const char *path, unsigned flags, char *err, size_t errlen);
 void trace_close(struct trace_reader *r);
@@ -34,8 +35,8 @@ void trace_close(struct trace_reader *r);
 const struct trace_info *trace_reader_info(const struct trace_reader *r);
 
 /*
- * The next 1..MM_MAX_OP_BATCH records, never between an operation and its extension; valid until the next
- * call. 0 at the end, -errno with trace_reader_error() otherwise, again and again.
+ * The next 1..MM_MAX_OP_BATCH records, never between an operation and its extension; valid until
+ * the next call. 0 at the end, -errno with trace_reader_error() otherwise, again and again.
  */
 ssize_t trace_next(struct trace_reader *r, const struct mm_op **ops);
 
@@ -59,8 +60,8 @@ void trace_reader_progress(const struct trace_reader *r, u64 *done, u64 *total);
 int trace_rewind(struct trace_reader *r);
 
 /*
- * Identifies the file, not its contents: xxh64 over the checks of its blocks, or over the lines of a text.
- * Twins differ. Complete after trace_next() returned 0.
+ * Identifies the file, not its contents: xxh64 over the checks of its blocks, or over the lines of
+ * a text. Twins differ. Complete after trace_next() returned 0.
  */
 u64 trace_hash(const struct trace_reader *r);
 

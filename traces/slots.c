@@ -26,7 +26,7 @@ struct slots {
 	u8 *class;
 	u32 nr, cap;
 	u32 stack[SLOT_CLASSES]; /* free slots, last freed first */
-	struct map64 pids;       /* pid -> index of process */
+	struct map64 pids;	 /* pid -> index of process */
 	struct process *process;
 	u32 nr_processes, cap_processes;
 	u32 *idle; /* indexes of ended processes, to be used again */
@@ -86,7 +86,8 @@ static int grow(struct slots *s)
 	return 0;
 }
 
-/* A slot for a block of @class: the one freed last, else one of any neighbour class, else a new one. */
+/* A slot for a block of @class: the one freed last, else one of any neighbour class, else a new
+ * one. */
 static int take(struct slots *s, u8 class, u32 *slot)
 {
 	u32 got = s->stack[class];

@@ -23,8 +23,8 @@ struct slots *slots_create(void); /* NULL: no memory */
 void slots_destroy(struct slots *s);
 
 /*
- * Looks at one operation of any kind done by (@pid, @tid); heap operations get their arg. @child: pid of the child of a
- * fork. 0 or -ENOMEM.
+ * Looks at one operation of any kind done by (@pid, @tid); heap operations get their arg. @child:
+ * pid of the child of a fork. 0 or -ENOMEM.
  */
 int slots_see(struct slots *s, u32 pid, u32 tid, u32 child, struct mm_op *op,
 	      const struct mm_op_ext *ext);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * String table of a stream: ids from 1 in order of appearance, 0 for none and for "". Pointers handed out stay
- * valid until the table is freed. Zero-filled memory is an empty table.
+ * String table of a stream: ids from 1 in order of appearance, 0 for none and for "". Pointers
+ * handed out stay valid until the table is freed. Zero-filled memory is an empty table.
  */
 #ifndef MEMRIG_TRACE_STRTAB_H
 #define MEMRIG_TRACE_STRTAB_H

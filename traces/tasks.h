@@ -19,7 +19,8 @@ struct task_table {
 
 int tasks_init(struct task_table *t); /* with the kernel; 0 or -ENOMEM */
 void tasks_free(struct task_table *t);
-/* Index of the task; *@is_new if it was made. -ENOMEM, -E2BIG (MM_MAX_TASKS), -EINVAL (TASK_MAX_ID). */
+/* Index of the task; *@is_new if it was made. -ENOMEM, -E2BIG (MM_MAX_TASKS), -EINVAL
+ * (TASK_MAX_ID). */
 int tasks_get(struct task_table *t, u32 pid, u32 tid, bool *is_new);
 /* Appends without looking for an equal one: for streams that bring their own indices. */
 int tasks_append(struct task_table *t, u32 pid, u32 tid);

@@ -2,9 +2,9 @@
 /*
  * The text twin of the format (interfaces.md s3): one operation to and from one line.
  *
- * Canonical text: one blank between words; `-` for a time equal to the one before, except on the first
- * line; keys in the order of op.def; names instead of numbers where there are names; strings are
- * quoted only if they must be.
+ * Canonical text: one blank between words; `-` for a time equal to the one before, except on the
+ * first line; keys in the order of op.def; names instead of numbers where there are names; strings
+ * are quoted only if they must be.
  */
 #ifndef MEMRIG_TRACE_TEXT_H
 #define MEMRIG_TRACE_TEXT_H
@@ -17,8 +17,8 @@
 #include "traces/strtab.h"
 #include "traces/tasks.h"
 
-#define TEXT_VERSION  1
-#define TEXT_FIRST    "memrig-trace"
+#define TEXT_VERSION	  1
+#define TEXT_FIRST	  "memrig-trace"
 #define TRACE_TEXT_STRING 65536u
 
 struct text_printer {
@@ -49,19 +49,22 @@ struct text_parser {
 	bool seen_first; /* the version line */
 };
 
-/* What one line gave: up to two new tasks (OP_TASK records), then the operation, then its extension. */
+/* What one line gave: up to two new tasks (OP_TASK records), then the operation, then its
+ * extension. */
 struct text_line {
 	struct mm_op ops[4];
 	unsigned nr; /* 0: comment, blank, header */
 };
 
 /*
- * Parses a line of @len bytes without its newline. 0, or -EINVAL, -ENOMEM with what was expected in @err.
+ * Parses a line of @len bytes without its newline. 0, or -EINVAL, -ENOMEM with what was expected in
+ * @err.
  */
 int text_parse_line(struct text_parser *p, const char *line, size_t len, struct text_line *out,
 		    char *err, size_t errlen);
 
 /* One "key value" into @info: 0 or -EINVAL with @err. */
-int text_parse_info(struct trace_info *info, const char *line, size_t len, char *err, size_t errlen);
+int text_parse_info(struct trace_info *info, const char *line, size_t len, char *err,
+		    size_t errlen);
 
 #endif

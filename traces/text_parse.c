@@ -41,10 +41,14 @@ static int unescape(const char **at, const char *end)
 	unsigned v = 0;
 
 	switch (*(*at)++) {
-	case 'n': return '\n';
-	case 't': return '\t';
-	case '"': return '"';
-	case '\\': return '\\';
+	case 'n':
+		return '\n';
+	case 't':
+		return '\t';
+	case '"':
+		return '"';
+	case '\\':
+		return '\\';
 	case 'x':
 		for (int i = 0; i < 2; i++) {
 			char c = *at < end ? *(*at)++ : 0;
@@ -70,7 +74,7 @@ static int split_word(struct line *l, const char **at, const char *end, char **t
 	if (l->nr == MAX_WORDS)
 		return bad(l, "more words than any operation has");
 	w->text = *to;
-	for (; *at < end && (quoted || (**at != ' ' && **at != '\t')); ) {
+	for (; *at < end && (quoted || (**at != ' ' && **at != '\t'));) {
 		int c = (unsigned char)*(*at)++;
 
 		if (c == '"') {
@@ -80,7 +84,8 @@ static int split_word(struct line *l, const char **at, const char *end, char **t
 		if (quoted && c == '\\') {
 			c = *at < end ? unescape(at, end) : -1;
 			if (c < 0)
-				return bad(l, "a bad escape in quotes: expected \\\" \\\\ \\n \\t or \\xHH");
+				return bad(l, "a bad escape in quotes: expected \\\" \\\\ \\n \\t "
+					      "or \\xHH");
 		} else if (c == '=' && !quoted && !has_key) {
 			has_key = true;
 			w->key = (size_t)(*to - w->text);
@@ -139,7 +144,8 @@ static int parse_cpu(struct line *l, u8 *cpu)
 }
 
 /* pid or pid.tid; a task not seen before is put into @out as OP_TASK. */
-static int parse_task(struct line *l, const char *text, size_t len, struct text_line *out, u64 *task)
+static int parse_task(struct line *l, const char *text, size_t len, struct text_line *out,
+		      u64 *task)
 {
 	const char *dot = memchr(text, '.', len);
 	size_t n = dot ? (size_t)(dot - text) : len;
@@ -156,7 +162,8 @@ static int parse_task(struct line *l, const char *text, size_t len, struct text_
 	if (i < 0)
 		return bad(l, "more than %u tasks, or no memory", MM_MAX_TASKS);
 	if (is_new)
-		out->ops[out->nr++] = (struct mm_op){.code = OP_TASK, .task = (u32)i, .addr = pid, .len = tid};
+		out->ops[out->nr++] =
+			(struct mm_op){.code = OP_TASK, .task = (u32)i, .addr = pid, .len = tid};
 	*task = (u64)i;
 	return 0;
 }
@@ -179,8 +186,8 @@ static int parse_op(struct line *l, u8 *code)
 
 	if (got == OP_NONE) {
 		near = names_nearest(w->text, w->len, next_op, &from);
-		return bad(l, "unknown operation '%.40s'%s%s%s", w->text, near ? ": did you mean '" : "",
-			   near ? near : "", near ? "'?" : "");
+		return bad(l, "unknown operation '%.40s'%s%s%s", w->text,
+			   near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
 	}
 	*code = (u8)got;
 	return 0;
@@ -206,12 +213,12 @@ static int unknown_key(struct line *l, const struct op_shape *s, u8 code, const 
 	size_t n = 0;
 
 	if (near)
-		return bad(l, "unknown key '%.*s' of %s: did you mean '%s'?", (int)(w->key > 40 ? 40 : w->key),
-			   w->text, op_name(code), near);
+		return bad(l, "unknown key '%.*s' of %s: did you mean '%s'?",
+			   (int)(w->key > 40 ? 40 : w->key), w->text, op_name(code), near);
 	for (unsigned i = 0; i < s->nr_keys && n < sizeof(keys); i++)
 		n += (size_t)snprintf(keys + n, sizeof(keys) - n, " %s", s->keys[i].name);
-	return bad(l, "unknown key '%.*s' of %s: expected%s", (int)(w->key > 40 ? 40 : w->key), w->text,
-		   op_name(code), n ? keys : " no key");
+	return bad(l, "unknown key '%.*s' of %s: expected%s", (int)(w->key > 40 ? 40 : w->key),
+		   w->text, op_name(code), n ? keys : " no key");
 }
 
 static int parse_string(struct line *l, const char *text, size_t len, u64 *value)
@@ -247,14 +254,15 @@ static int parse_value(struct line *l, const struct op_key *k, const char *text,
 		err = names_parse((enum key_kind)k->kind, text, len, value);
 	}
 	return err ? bad(l, "%s=: expected %s, got '%.40s'", k->name,
-			 names_expected((enum key_kind)k->kind), text) : 0;
+			 names_expected((enum key_kind)k->kind), text)
+		   : 0;
 }
 
 static int parse_key(struct line *l, const struct word *w, struct mm_op *op, struct mm_op_ext *ext,
 		     u32 *seen, struct text_line *out)
 {
-	static const u16 bits[] = {MM_OP_HAS_ADDR, MM_OP_HAS_LEN, MM_OP_HAS_ARG,
-				   MM_EXT_X0, MM_EXT_X1, MM_EXT_X2, 0};
+	static const u16 bits[] = {
+		MM_OP_HAS_ADDR, MM_OP_HAS_LEN, MM_OP_HAS_ARG, MM_EXT_X0, MM_EXT_X1, MM_EXT_X2, 0};
 	const struct op_shape *s = &l->p->grammar.shape[op->code];
 	u64 value;
 	int err;
@@ -271,7 +279,8 @@ static int parse_key(struct line *l, const struct word *w, struct mm_op *op, str
 		if (err)
 			return err;
 		if (k->field == KF_LOW && value > s->low_max)
-			return bad(l, "%s=: expected %s", k->name, names_expected((enum key_kind)k->kind));
+			return bad(l, "%s=: expected %s", k->name,
+				   names_expected((enum key_kind)k->kind));
 		grammar_set(op, ext, (enum key_field)k->field, value);
 		if (k->field >= KF_X0)
 			ext->has |= bits[k->field];
@@ -290,13 +299,17 @@ static int set_result(struct mm_op *op, struct mm_op_ext *ext, unsigned res, u64
 	return 0;
 }
 
-static int parse_result(struct line *l, const struct word *w, struct mm_op *op, struct mm_op_ext *ext)
+static int parse_result(struct line *l, const struct word *w, struct mm_op *op,
+			struct mm_op_ext *ext)
 {
 	static const struct {
 		const char *name;
 		enum mm_op_res res;
-	} names[] = {{"none", RES_NONE}, {"minor", RES_MINOR}, {"major", RES_MAJOR},
-		     {"SIGSEGV", RES_SIGSEGV}, {"SIGBUS", RES_SIGBUS}};
+	} names[] = {{"none", RES_NONE},
+		     {"minor", RES_MINOR},
+		     {"major", RES_MAJOR},
+		     {"SIGSEGV", RES_SIGSEGV},
+		     {"SIGBUS", RES_SIGBUS}};
 	u64 value;
 	int err = w->len > 1 && *w->text == '-' ? names_errno(w->text + 1, w->len - 1) : 0;
 
@@ -312,8 +325,11 @@ static int parse_result(struct line *l, const struct word *w, struct mm_op *op, 
 			return -EINVAL;
 		return set_result(op, ext, RES_EXT, value, true);
 	}
-	return bad(l, "expected a result (a number, -ENAME, none, minor, major, SIGSEGV, SIGBUS or a comma "
-		   "list), got '%.40s'", w->text);
+	return bad(l,
+		   "expected a result (a number, -ENAME, none, minor, major, SIGSEGV, SIGBUS or a "
+		   "comma "
+		   "list), got '%.40s'",
+		   w->text);
 }
 
 static int missing_key(struct line *l, const struct op_shape *s, u8 code, u32 seen)
@@ -325,7 +341,8 @@ static int missing_key(struct line *l, const struct op_shape *s, u8 code, u32 se
 	return 0;
 }
 
-static int parse_words(struct line *l, struct mm_op *op, struct mm_op_ext *ext, struct text_line *out)
+static int parse_words(struct line *l, struct mm_op *op, struct mm_op_ext *ext,
+		       struct text_line *out)
 {
 	u32 seen = 0;
 
@@ -337,7 +354,8 @@ static int parse_words(struct line *l, struct mm_op *op, struct mm_op_ext *ext, 
 			if (i + 2 != l->nr)
 				return bad(l, "expected one result behind '='");
 			err = parse_result(l, &l->word[i + 1], op, ext);
-			return err ? err : missing_key(l, &l->p->grammar.shape[op->code], op->code, seen);
+			return err ? err
+				   : missing_key(l, &l->p->grammar.shape[op->code], op->code, seen);
 		}
 		if (w->key == w->len || !w->key)
 			return bad(l, "expected key=value, got '%.40s'", w->text);
@@ -375,7 +393,8 @@ static int parse_op_line(struct line *l, struct text_line *out)
 	int err;
 
 	if (l->nr < 4)
-		return bad(l, "expected TIME CPU TASK OP, got %u word%s", l->nr, l->nr == 1 ? "" : "s");
+		return bad(l, "expected TIME CPU TASK OP, got %u word%s", l->nr,
+			   l->nr == 1 ? "" : "s");
 	err = parse_time(l, &op.ts);
 	if (!err)
 		err = parse_cpu(l, &op.cpu);
@@ -412,12 +431,14 @@ int text_parse_info(struct trace_info *info, const char *line, size_t len, char 
 	if (e)
 		snprintf(err, errlen, "@%.40s: %s", copy,
 			 !strcmp(copy, "page_size") ? "expected a power of two from 512 to 1G"
-			 : e == -E2BIG ? "too much header" : "expected a key of [a-z0-9_.-] and its value");
+			 : e == -E2BIG		    ? "too much header"
+				       : "expected a key of [a-z0-9_.-] and its value");
 	free(copy);
 	return e;
 }
 
-static int parse_first(struct text_parser *p, const char *line, size_t len, char *err, size_t errlen)
+static int parse_first(struct text_parser *p, const char *line, size_t len, char *err,
+		       size_t errlen)
 {
 	static const char want[] = TEXT_FIRST " ";
 	u64 version;
@@ -430,7 +451,8 @@ static int parse_first(struct text_parser *p, const char *line, size_t len, char
 	}
 	if (version == TEXT_VERSION)
 		return 0;
-	snprintf(err, errlen, "expected version %d, got %llu", TEXT_VERSION, (unsigned long long)version);
+	snprintf(err, errlen, "expected version %d, got %llu", TEXT_VERSION,
+		 (unsigned long long)version);
 	return -EINVAL;
 }
 

@@ -87,9 +87,11 @@ static void print_number(s64 v, bool hex, char *buf, size_t n)
 void text_print_result(const struct grammar *g, const struct mm_op *op,
 		       const struct op_strings *strings, char *buf, size_t n)
 {
-	static const char *const names[NR_RES] = {
-		[RES_NONE] = "none", [RES_MINOR] = "minor", [RES_MAJOR] = "major",
-		[RES_SIGSEGV] = "SIGSEGV", [RES_SIGBUS] = "SIGBUS"};
+	static const char *const names[NR_RES] = {[RES_NONE] = "none",
+						  [RES_MINOR] = "minor",
+						  [RES_MAJOR] = "major",
+						  [RES_SIGSEGV] = "SIGSEGV",
+						  [RES_SIGBUS] = "SIGBUS"};
 	const struct mm_op_ext *ext = mm_op_ext(op);
 	enum mm_op_res res = mm_op_res(op);
 	bool hex = g->shape[op->code & (NR_OP_CODES - 1)].result_is_hex;
@@ -148,8 +150,8 @@ void text_print_op(struct text_printer *p, const struct mm_op *op, const struct 
 		if (!grammar_has(op, ext, k))
 			continue;
 		fprintf(out, " %s=", k->name);
-		print_value(p, (enum key_kind)k->kind, grammar_get(op, ext, (enum key_field)k->field),
-			    strings, out);
+		print_value(p, (enum key_kind)k->kind,
+			    grammar_get(op, ext, (enum key_field)k->field), strings, out);
 	}
 	print_result(p, op, strings, out);
 	fputc('\n', out);

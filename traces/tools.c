@@ -140,11 +140,12 @@ static bool shapes_memory(u8 code)
 {
 	enum mm_op_group g = op_group(code);
 
-	return g == OPG_TASK || g == OPG_MAPPING || g == OPG_HEAP || code == OP_FILE || code == OP_SWAPON ||
-	       code == OP_SYSCTL;
+	return g == OPG_TASK || g == OPG_MAPPING || g == OPG_HEAP || code == OP_FILE ||
+	       code == OP_SWAPON || code == OP_SYSCTL;
 }
 
-static bool selected(const struct trace_select *s, const struct trace_reader *r, const struct mm_op *op)
+static bool selected(const struct trace_select *s, const struct trace_reader *r,
+		     const struct mm_op *op)
 {
 	u32 pid = 0, tid;
 
@@ -242,7 +243,8 @@ int trace_copy_selected(struct trace_reader *r, const char *path, int flags,
 	return finish(w, r, e, err, errlen);
 }
 
-/* Merging: the next operation of each trace; the earliest goes first, of equals the first trace's. */
+/* Merging: the next operation of each trace; the earliest goes first, of equals the first trace's.
+ */
 struct source {
 	struct trace_copy copy;
 	const struct mm_op *ops;

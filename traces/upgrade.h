@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every older version of the format to the current one, here and nowhere else. A version is one line in the table of
- * upgrade.c: how its records become today's. Each released version keeps a sample in traces/samples/.
+ * Every older version of the format to the current one, here and nowhere else. A version is one
+ * line in the table of upgrade.c: how its records become today's. Each released version keeps a
+ * sample in traces/samples/.
  */
 #ifndef MEMRIG_TRACE_UPGRADE_H
 #define MEMRIG_TRACE_UPGRADE_H

@@ -25,8 +25,10 @@ void validator_init(struct validator *v)
 		const struct op_shape *s = &g.shape[c];
 
 		v->rule[c] = (struct op_rule){.known = s->known || c == OP_TASK,
-			.low_max = s->low_max, .heap = s->heap, .ext_required = ext_bits(s->required),
-			.needs_ext = !!ext_bits(s->required)};
+					      .low_max = s->low_max,
+					      .heap = s->heap,
+					      .ext_required = ext_bits(s->required),
+					      .needs_ext = !!ext_bits(s->required)};
 	}
 	validator_reset(v);
 }
@@ -73,7 +75,8 @@ static const char *see_heap(struct validator *v, const struct mm_op *op)
 	return ok ? NULL : "a heap slot that no block had";
 }
 
-static const char *see_ext(const struct op_rule *rule, const struct mm_op *op, const struct mm_op_ext *x)
+static const char *see_ext(const struct op_rule *rule, const struct mm_op *op,
+			   const struct mm_op_ext *x)
 {
 	if (x->code != OP_EXT)
 		return "an extension that is not there";
@@ -92,7 +95,8 @@ MM_INLINE const char *see_op(struct validator *v, const struct mm_op *op, bool l
 	bool ext = op->flags & MM_OP_HAS_EXT;
 
 	if (MM_UNLIKELY(op->code >= NR_OP_CODES || !rule->known))
-		return op->code == OP_EXT ? "an extension without an operation" : "an unknown operation code";
+		return op->code == OP_EXT ? "an extension without an operation"
+					  : "an unknown operation code";
 	if (MM_UNLIKELY(op->ts < v->last_ts))
 		return "a time before that of the record before";
 	if (op->code == OP_TASK) {
@@ -122,7 +126,8 @@ MM_INLINE const char *see_op(struct validator *v, const struct mm_op *op, bool l
 	return rule->heap ? see_heap(v, op) : NULL;
 }
 
-const char *validator_shape(const struct validator *v, u8 code, u16 flags, u16 ext_has, u32 task, bool *each)
+const char *validator_shape(const struct validator *v, u8 code, u16 flags, u16 ext_has, u32 task,
+			    bool *each)
 {
 	struct validator copy = {.nr_tasks = MM_MAX_TASKS + 1, .nr_slots = 1};
 	struct mm_op ops[2] = {{.code = code, .flags = flags, .task = task}};

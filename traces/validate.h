@@ -4,8 +4,8 @@
  *
  * validator  what readers promise their callers, checked for each record of each file: known codes,
  *            extensions in place, tasks introduced in order, times not decreasing, slots dense.
- * checker    what `memrig trace check` tells beyond that: tasks that act after their end, mappings that
- *            overlap without having been unmapped, lost events, frees of blocks never seen born.
+ * checker    what `memrig trace check` tells beyond that: tasks that act after their end, mappings
+ * that overlap without having been unmapped, lost events, frees of blocks never seen born.
  */
 #ifndef MEMRIG_TRACE_VALIDATE_H
 #define MEMRIG_TRACE_VALIDATE_H
@@ -35,10 +35,11 @@ void validator_reset(struct validator *v); /* before the first record again */
 const char *validator_see(struct validator *v, const struct mm_op *ops, size_t n, size_t *at);
 
 /*
- * What can be judged without the values: NULL or what is wrong. *@each: records must be seen one by one
- * all the same (task bookkeeping, fork, tasks not introduced yet).
+ * What can be judged without the values: NULL or what is wrong. *@each: records must be seen one by
+ * one all the same (task bookkeeping, fork, tasks not introduced yet).
  */
-const char *validator_shape(const struct validator *v, u8 code, u16 flags, u16 ext_has, u32 task, bool *each);
+const char *validator_shape(const struct validator *v, u8 code, u16 flags, u16 ext_has, u32 task,
+			    bool *each);
 
 struct trace_reader;
 
@@ -49,8 +50,8 @@ struct check_report {
 };
 
 /*
- * Reads @r to its end. Each finding is a line on @out, at most @limit of them; all are counted. 0, or
- * -errno when the trace cannot be read (trace_reader_error()).
+ * Reads @r to its end. Each finding is a line on @out, at most @limit of them; all are counted. 0,
+ * or -errno when the trace cannot be read (trace_reader_error()).
  */
 int trace_check(struct trace_reader *r, struct check_report *report, FILE *out, u64 limit);
 

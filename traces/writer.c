@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records are made canonical, collected to a block, encoded and appended. Strings that a block needs are
- * written before it. The first 64 bytes are written empty at first and for good at the close.
+ * Records are made canonical, collected to a block, encoded and appended. Strings that a block
+ * needs are written before it. The first 64 bytes are written empty at first and for good at the
+ * close.
  */
 #include "traces/writer.h"
 
@@ -31,7 +32,7 @@
 struct trace_writer {
 	char *path, *part; /* part: what is written; equal to path for devices and pipes */
 	int fd;
-	int err;           /* the first error */
+	int err; /* the first error */
 	int flags;
 	bool rename, seekable, text;
 	u64 offset, events, raised, last_ts;
@@ -110,8 +111,8 @@ static int add_index(struct trace_writer *w, u64 first_ts)
 		w->index = more;
 		w->cap_index = cap;
 	}
-	w->index[w->nr_index++] = (struct trace_index_entry){.offset = w->offset, .first_ts = first_ts,
-							     .events = w->events - w->block_events};
+	w->index[w->nr_index++] = (struct trace_index_entry){
+		.offset = w->offset, .first_ts = first_ts, .events = w->events - w->block_events};
 	return 0;
 }
 
@@ -176,7 +177,9 @@ static int put_strings(struct trace_writer *w)
 
 static int put_ops(struct trace_writer *w)
 {
-	struct trace_block b = {.kind = TRACE_BLK_OPS, .records = w->nr_block, .events = w->block_events,
+	struct trace_block b = {.kind = TRACE_BLK_OPS,
+				.records = w->nr_block,
+				.events = w->block_events,
 				.first_ts = w->nr_block ? w->block[0].ts : 0};
 	const void *payload = w->block;
 	size_t size = w->nr_block * sizeof(*w->block);
@@ -237,8 +240,11 @@ static int append(struct trace_writer *w, const struct mm_op *op, const struct m
 static struct trace_header header(const struct trace_writer *w, bool closed, u64 index_offset)
 {
 	struct trace_header h = {
-		.magic = TRACE_MAGIC, .endian = TRACE_ENDIAN_MARK, .major = TRACE_VERSION_NOW,
-		.minor = TRACE_MINOR, .page_shift = (u8)w->info.page_shift,
+		.magic = TRACE_MAGIC,
+		.endian = TRACE_ENDIAN_MARK,
+		.major = TRACE_VERSION_NOW,
+		.minor = TRACE_MINOR,
+		.page_shift = (u8)w->info.page_shift,
 		.encoding = w->columns ? TRACE_ENC_COLUMNS : TRACE_ENC_RAW,
 	};
 
@@ -381,7 +387,8 @@ static bool is_task(const struct trace_writer *w, u64 task)
 	return task < w->tasks.nr;
 }
 
-static int put_one(struct trace_writer *w, const struct mm_op *from, const struct mm_op_ext *from_ext)
+static int put_one(struct trace_writer *w, const struct mm_op *from,
+		   const struct mm_op_ext *from_ext)
 {
 	struct mm_op op = *from;
 	struct mm_op_ext ext = {0};

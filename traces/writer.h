@@ -21,8 +21,8 @@ enum {
 };
 
 /*
- * Opens @path ("-": text on standard output). @info is copied. A path ending in ".txt" or ".mrtt" is no
- * hint: the form is chosen by @flags alone. NULL with one line in @err.
+ * Opens @path ("-": text on standard output). @info is copied. A path ending in ".txt" or ".mrtt"
+ * is no hint: the form is chosen by @flags alone. NULL with one line in @err.
  */
 struct trace_writer *trace_writer_open(const char *path, const struct trace_info *info, int flags,
 				       char *err, size_t errlen);
@@ -38,9 +38,9 @@ u32 trace_writer_task(struct trace_writer *w, u32 pid, u32 tid);
 
 /*
  * Appends @n records, extensions included (each directly behind its operation). Rules: task indices
- * from trace_writer_task(), string ids from trace_writer_string(), no OP_TASK (-EINVAL). A ts below the one
- * before is raised to it (counted, see trace_writer_raised()). Heap operations: fill ptr (addr), len and,
- * for realloc, old (ext x0); arg is assigned here. 0 or the first error.
+ * from trace_writer_task(), string ids from trace_writer_string(), no OP_TASK (-EINVAL). A ts below
+ * the one before is raised to it (counted, see trace_writer_raised()). Heap operations: fill ptr
+ * (addr), len and, for realloc, old (ext x0); arg is assigned here. 0 or the first error.
  */
 int trace_writer_put(struct trace_writer *w, const struct mm_op *ops, size_t n);
 

@@ -249,7 +249,8 @@ static void spit(const char *path, const u8 *buf, size_t n)
 	fclose(f);
 }
 
-/* A closed trace cut anywhere: an error in one line, or a notice and not more records than there were. */
+/* A closed trace cut anywhere: an error in one line, or a notice and not more records than there
+ * were. */
 static void test_cut_everywhere(void **state)
 {
 	static u8 buf[65536];
@@ -329,7 +330,8 @@ static void test_disk_full(void **state)
 	(void)state;
 	trace_info_init(&info);
 	for (int text = 0; text < 2; text++) {
-		w = trace_writer_open("/dev/full", &info, text ? TRACE_WRITE_TEXT : 0, err, sizeof(err));
+		w = trace_writer_open("/dev/full", &info, text ? TRACE_WRITE_TEXT : 0, err,
+				      sizeof(err));
 		if (w) {
 			for (int i = 0; i < 100000; i++)
 				trace_writer_put(w, &op, 1);
@@ -344,10 +346,14 @@ static void test_disk_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grammar), cmocka_unit_test(test_round_trip_small),
-		cmocka_unit_test(test_round_trip_large), cmocka_unit_test(test_rewind),
-		cmocka_unit_test(test_info), cmocka_unit_test(test_cut_everywhere),
-		cmocka_unit_test(test_flip_everywhere), cmocka_unit_test(test_disk_full),
+		cmocka_unit_test(test_grammar),
+		cmocka_unit_test(test_round_trip_small),
+		cmocka_unit_test(test_round_trip_large),
+		cmocka_unit_test(test_rewind),
+		cmocka_unit_test(test_info),
+		cmocka_unit_test(test_cut_everywhere),
+		cmocka_unit_test(test_flip_everywhere),
+		cmocka_unit_test(test_disk_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,12 +19,13 @@ int heaptrack_line(struct importer *im, char *line);
 struct import_call {
 	const char *name;
 	u64 arg[6];
-	s64 result;       /* value or -errno */
+	s64 result; /* value or -errno */
 	bool has_result;
 	const char *file; /* of mmap: name of the file, NULL if anonymous */
 };
 /* enum import_line, or a negative errno. */
-int import_syscall(struct importer *im, u32 pid, u32 tid, u8 cpu, u64 ts, const struct import_call *c);
+int import_syscall(struct importer *im, u32 pid, u32 tid, u8 cpu, u64 ts,
+		   const struct import_call *c);
 bool import_is_memory_call(const char *name);
 /* The child, or the new thread, of a clone with ABI @flags. */
 int import_clone(struct importer *im, u32 pid, u32 tid, u8 cpu, u64 ts, u32 child, u64 flags);

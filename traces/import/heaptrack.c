@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * heaptrack --raw, unpacked: all numbers hexadecimal. "+ SIZE TRACE PTR" malloc, "- PTR" free, "c MS" the time,
- * "X CMD" the command; everything else (backtraces, modules, memory use) says nothing about blocks.
- * The interpreted form ("+ INDEX") has no addresses and is not understood.
+ * heaptrack --raw, unpacked: all numbers hexadecimal. "+ SIZE TRACE PTR" malloc, "- PTR" free, "c
+ * MS" the time, "X CMD" the command; everything else (backtraces, modules, memory use) says nothing
+ * about blocks. The interpreted form ("+ INDEX") has no addresses and is not understood.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,7 +45,9 @@ int heaptrack_line(struct importer *im, char *line)
 		return IMPORT_IGNORED;
 	switch (line[0]) {
 	case 'X':
-		return trace_info_set(trace_writer_info(im->w), "command", line + 2) ? IMPORT_UNKNOWN : IMPORT_DONE;
+		return trace_info_set(trace_writer_info(im->w), "command", line + 2)
+			       ? IMPORT_UNKNOWN
+			       : IMPORT_DONE;
 	case 'c': /* the field holds the time now */
 		if (!numbers(line + 2, v, 1) || v[0] > 1ull << 40)
 			return IMPORT_UNKNOWN;

@@ -15,11 +15,15 @@
 #include "traces/tools.h"
 
 static const struct import_format formats[] = {
-	{"text", "the project's own text form, or a binary trace to write anew", text_probe, NULL, NULL},
-	{"strace", "strace -f -ttt (best with -y, of the memory calls, clone, execve)", strace_probe, strace_line, NULL},
-	{"perf", "perf script of syscalls:*, exceptions:page_fault_user, sched:sched_process_*", perf_probe, perf_line, NULL},
+	{"text", "the project's own text form, or a binary trace to write anew", text_probe, NULL,
+	 NULL},
+	{"strace", "strace -f -ttt (best with -y, of the memory calls, clone, execve)",
+	 strace_probe, strace_line, NULL},
+	{"perf", "perf script of syscalls:*, exceptions:page_fault_user, sched:sched_process_*",
+	 perf_probe, perf_line, NULL},
 	{"lackey", "valgrind --tool=lackey --trace-mem=yes", lackey_probe, lackey_line, NULL},
-	{"heaptrack", "heaptrack's raw output (heaptrack --raw), unpacked", heaptrack_probe, heaptrack_line, NULL},
+	{"heaptrack", "heaptrack's raw output (heaptrack --raw), unpacked", heaptrack_probe,
+	 heaptrack_line, NULL},
 };
 
 const struct import_format *import_format(unsigned i)
@@ -93,10 +97,19 @@ u64 import_map_flags(u64 abi)
 {
 	static const struct {
 		u64 abi, flag;
-	} map[] = {{0x10, MM_MAP_FIXED}, {0x20, MM_MAP_ANON}, {0x40, MM_MAP_32BIT}, {0x100, MM_MAP_GROWSDOWN},
-		   {0x800, MM_MAP_DENYWRITE}, {0x2000, MM_MAP_LOCKED}, {0x4000, MM_MAP_NORESERVE},
-		   {0x8000, MM_MAP_POPULATE}, {0x10000, MM_MAP_NONBLOCK}, {0x20000, MM_MAP_STACK},
-		   {0x40000, MM_MAP_HUGETLB}, {0x80000, MM_MAP_SYNC}, {0x100000, MM_MAP_FIXED_NOREPLACE}};
+	} map[] = {{0x10, MM_MAP_FIXED},
+		   {0x20, MM_MAP_ANON},
+		   {0x40, MM_MAP_32BIT},
+		   {0x100, MM_MAP_GROWSDOWN},
+		   {0x800, MM_MAP_DENYWRITE},
+		   {0x2000, MM_MAP_LOCKED},
+		   {0x4000, MM_MAP_NORESERVE},
+		   {0x8000, MM_MAP_POPULATE},
+		   {0x10000, MM_MAP_NONBLOCK},
+		   {0x20000, MM_MAP_STACK},
+		   {0x40000, MM_MAP_HUGETLB},
+		   {0x80000, MM_MAP_SYNC},
+		   {0x100000, MM_MAP_FIXED_NOREPLACE}};
 	u64 flags = (abi & 3) == 2 ? MM_MAP_PRIVATE : (abi & 3) ? MM_MAP_SHARED : 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
@@ -107,12 +120,14 @@ u64 import_map_flags(u64 abi)
 
 u16 import_advice(u64 abi)
 {
-	static const u8 low[] = {MM_MADV_NORMAL, MM_MADV_RANDOM, MM_MADV_SEQUENTIAL, MM_MADV_WILLNEED,
-				 MM_MADV_DONTNEED, MM_MADV_OTHER, MM_MADV_OTHER, MM_MADV_OTHER, MM_MADV_FREE,
-				 MM_MADV_REMOVE, MM_MADV_DONTFORK, MM_MADV_DOFORK, MM_MADV_MERGEABLE,
-				 MM_MADV_UNMERGEABLE, MM_MADV_HUGEPAGE, MM_MADV_NOHUGEPAGE, MM_MADV_DONTDUMP,
-				 MM_MADV_DODUMP, MM_MADV_WIPEONFORK, MM_MADV_KEEPONFORK, MM_MADV_COLD,
-				 MM_MADV_PAGEOUT, MM_MADV_POPULATE_READ, MM_MADV_POPULATE_WRITE};
+	static const u8 low[] = {MM_MADV_NORMAL,     MM_MADV_RANDOM,	    MM_MADV_SEQUENTIAL,
+				 MM_MADV_WILLNEED,   MM_MADV_DONTNEED,	    MM_MADV_OTHER,
+				 MM_MADV_OTHER,	     MM_MADV_OTHER,	    MM_MADV_FREE,
+				 MM_MADV_REMOVE,     MM_MADV_DONTFORK,	    MM_MADV_DOFORK,
+				 MM_MADV_MERGEABLE,  MM_MADV_UNMERGEABLE,   MM_MADV_HUGEPAGE,
+				 MM_MADV_NOHUGEPAGE, MM_MADV_DONTDUMP,	    MM_MADV_DODUMP,
+				 MM_MADV_WIPEONFORK, MM_MADV_KEEPONFORK,    MM_MADV_COLD,
+				 MM_MADV_PAGEOUT,    MM_MADV_POPULATE_READ, MM_MADV_POPULATE_WRITE};
 
 	return abi < ARRAY_SIZE(low) ? low[abi] : MM_MADV_OTHER;
 }
@@ -132,16 +147,19 @@ static const char *next_format(void *ctx)
 	return f ? f->name : NULL;
 }
 
-static const struct import_format *choose(const char *name, const char *input, struct lines *l, char *err,
-					  size_t errlen)
+static const struct import_format *choose(const char *name, const char *input, struct lines *l,
+					  char *err, size_t errlen)
 {
 	const struct import_format *f = name ? by_name(name) : NULL;
 	unsigned from = 0;
-	const char *near = name && !f ? names_nearest(name, strlen(name), next_format, &from) : NULL, *at;
+	const char *near = name && !f ? names_nearest(name, strlen(name), next_format, &from)
+				      : NULL,
+		   *at;
 	size_t left = lines_peek(l, 64 << 10, &at);
 
 	if (name && !f)
-		snprintf(err, errlen, "unknown format '%s'%s%s%s; 'memrig trace import --list' lists all", name,
+		snprintf(err, errlen,
+			 "unknown format '%s'%s%s%s; 'memrig trace import --list' lists all", name,
 			 near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 	if (name)
 		return f;
@@ -157,7 +175,8 @@ static const struct import_format *choose(const char *name, const char *input, s
 		at += n + !!nl;
 		left -= n + !!nl;
 	}
-	snprintf(err, errlen, "%s: expected one of the formats of 'memrig trace import --list'", input);
+	snprintf(err, errlen, "%s: expected one of the formats of 'memrig trace import --list'",
+		 input);
 	return NULL;
 }
 
@@ -187,8 +206,9 @@ static int import_lines(struct importer *im, const struct import_format *f, stru
 	return got ? -EIO : f->finish ? f->finish(im) : 0;
 }
 
-static int import_foreign(const struct import_format *f, struct lines *l, const char *input, const char *output,
-			  int flags, struct import_report *rep, char *err, size_t errlen)
+static int import_foreign(const struct import_format *f, struct lines *l, const char *input,
+			  const char *output, int flags, struct import_report *rep, char *err,
+			  size_t errlen)
 {
 	struct trace_info info;
 	struct importer im = {.page_size = 4096};
@@ -206,7 +226,8 @@ static int import_foreign(const struct import_format *f, struct lines *l, const 
 	rep->events = trace_writer_events(im.w);
 	if (!e && !rep->events) {
 		snprintf(err, errlen, "%s:%llu: expected %s", input,
-			 (unsigned long long)(rep->first_unknown ? rep->first_unknown : 1), f->help);
+			 (unsigned long long)(rep->first_unknown ? rep->first_unknown : 1),
+			 f->help);
 		e = -EINVAL;
 	}
 	if (im.free_own)
@@ -219,15 +240,16 @@ static int import_foreign(const struct import_format *f, struct lines *l, const 
 		return e;
 	}
 	if (e == -EINVAL) {
-		snprintf(err, errlen, "%s:%llu: values that no operation can have", input, (unsigned long long)im.line);
+		snprintf(err, errlen, "%s:%llu: values that no operation can have", input,
+			 (unsigned long long)im.line);
 		trace_writer_abort(im.w);
 		return e;
 	}
 	return trace_writer_close(im.w, err, errlen);
 }
 
-static int import_text(const char *input, const char *output, int flags, struct import_report *rep, char *err,
-		       size_t errlen)
+static int import_text(const char *input, const char *output, int flags, struct import_report *rep,
+		       char *err, size_t errlen)
 {
 	struct trace_reader *r = trace_open(input, 0, err, errlen);
 	struct trace_select all;

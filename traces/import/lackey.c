@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * valgrind --tool=lackey --trace-mem=yes: "I  ADDR,SIZE" fetches, " L" loads, " S" stores, " M" both. There are no
- * mappings in it: each MiB is mapped, anonymous and private, when it is touched first. Fetches from the page
- * fetched from before are left out: they change nothing.
+ * valgrind --tool=lackey --trace-mem=yes: "I  ADDR,SIZE" fetches, " L" loads, " S" stores, " M"
+ * both. There are no mappings in it: each MiB is mapped, anonymous and private, when it is touched
+ * first. Fetches from the page fetched from before are left out: they change nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,8 @@ bool lackey_probe(const char *line)
 	u64 addr;
 	char *end;
 
-	if (!((line[0] == 'I' && line[1] == ' ') || (line[0] == ' ' && line[1] && strchr("LSM", line[1]))))
+	if (!((line[0] == 'I' && line[1] == ' ') ||
+	      (line[0] == ' ' && line[1] && strchr("LSM", line[1]))))
 		return false;
 	addr = strtoull(line + 2, &end, 16);
 	return end != line + 2 && *end == ',' && addr;
@@ -25,8 +26,13 @@ bool lackey_probe(const char *line)
 
 static int map_chunk(struct importer *im, u64 addr)
 {
-	struct mm_op op = {.code = OP_MMAP, .task = im->task, .addr = addr & ~(CHUNK - 1), .len = CHUNK, .flags = 7};
-	struct mm_op_ext ext = {.x0 = MM_MAP_PRIVATE | MM_MAP_ANON | MM_MAP_FIXED, .has = MM_EXT_X0};
+	struct mm_op op = {.code = OP_MMAP,
+			   .task = im->task,
+			   .addr = addr & ~(CHUNK - 1),
+			   .len = CHUNK,
+			   .flags = 7};
+	struct mm_op_ext ext = {.x0 = MM_MAP_PRIVATE | MM_MAP_ANON | MM_MAP_FIXED,
+				.has = MM_EXT_X0};
 
 	if (map64_get(&im->known, addr / CHUNK) != MAP64_NONE)
 		return 0;
@@ -76,7 +82,8 @@ int lackey_line(struct importer *im, char *line)
 	if (err)
 		return err;
 	if (kind == 'I') {
-		im->first_ts = page; /* there are no times; the field holds the page of the last fetch */
+		im->first_ts =
+			page; /* there are no times; the field holds the page of the last fetch */
 		return put(im, OP_EXEC_AT, addr, len);
 	}
 	if (kind != 'S')

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * perf script (optionally -F comm,pid,tid,cpu,time,event,trace,addr): `COMM PID/TID [CPU] SECONDS: EVENT: FIELDS`.
- * System calls are put together from sys_enter_X and sys_exit_X of a thread; faults come from
- * exceptions:page_fault_user; tasks from sched:sched_process_fork, exec, exit. perf record -e
- * 'syscalls:sys_*_mmap' ... needs -T for times.
+ * perf script (optionally -F comm,pid,tid,cpu,time,event,trace,addr): `COMM PID/TID [CPU] SECONDS:
+ * EVENT: FIELDS`. System calls are put together from sys_enter_X and sys_exit_X of a thread; faults
+ * come from exceptions:page_fault_user; tasks from sched:sched_process_fork, exec, exit. perf
+ * record -e 'syscalls:sys_*_mmap' ... needs -T for times.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -20,7 +20,7 @@ struct pending { /* a call that was entered */
 };
 
 struct perf {
-	struct map64 calls; /* tid -> index of pending */
+	struct map64 calls;   /* tid -> index of pending */
 	struct map64 process; /* tid -> pid */
 	struct pending *pending;
 	u32 nr, cap;
@@ -143,12 +143,12 @@ static bool field(const char *rest, const char *key, u64 *value)
 static int enter(struct importer *im, const struct sample *s, const char *call, size_t n)
 {
 	static const char *const keys[][6] = {
-		{"addr", "len", "prot", "flags", "fd", "off"},       /* mmap */
+		{"addr", "len", "prot", "flags", "fd", "off"},		     /* mmap */
 		{"addr", "old_len", "new_len", "flags", "new_addr", "none"}, /* mremap */
-		{"start", "len", "prot", "flags", "none", "none"},   /* mprotect, mlock, madvise */
-		{"addr", "len", "none", "none", "none", "none"},     /* munmap */
+		{"start", "len", "prot", "flags", "none", "none"}, /* mprotect, mlock, madvise */
+		{"addr", "len", "none", "none", "none", "none"},   /* munmap */
 		{"brk", "none", "none", "none", "none", "none"},
-		{"flags", "none", "none", "none", "none", "none"},   /* mlockall */
+		{"flags", "none", "none", "none", "none", "none"}, /* mlockall */
 	};
 	struct perf *p = im->own;
 	struct pending c = {.name = ""};
@@ -160,8 +160,12 @@ static int enter(struct importer *im, const struct sample *s, const char *call, 
 	memcpy(c.name, call, n);
 	if (!import_is_memory_call(c.name))
 		return IMPORT_IGNORED;
-	row = !strcmp(c.name, "mmap") ? 0 : !strcmp(c.name, "mremap") ? 1 : !strcmp(c.name, "munmap") ? 3
-	      : !strcmp(c.name, "brk") ? 4 : !strcmp(c.name, "mlockall") ? 5 : 2;
+	row = !strcmp(c.name, "mmap")	    ? 0
+	      : !strcmp(c.name, "mremap")   ? 1
+	      : !strcmp(c.name, "munmap")   ? 3
+	      : !strcmp(c.name, "brk")	    ? 4
+	      : !strcmp(c.name, "mlockall") ? 5
+					    : 2;
 	for (unsigned k = 0; k < 6; k++)
 		field(s->rest, keys[row][k], &c.arg[k]);
 	if (row == 2)
@@ -231,11 +235,16 @@ static int fault(struct importer *im, const struct sample *s)
 
 	if (!field(s->rest, "address", &addr) || !field(s->rest, "error_code", &code))
 		return IMPORT_UNKNOWN;
-	return put(im, s, (struct mm_op){.code = OP_FAULT, .addr = addr, /* bit 1: write, bit 4: fetch */
-					 .flags = code & 2 ? MM_ACCESS_WRITE : code & 16 ? MM_ACCESS_EXEC : MM_ACCESS_READ});
+	return put(im, s,
+		   (struct mm_op){.code = OP_FAULT,
+				  .addr = addr, /* bit 1: write, bit 4: fetch */
+				  .flags = code & 2    ? MM_ACCESS_WRITE
+					   : code & 16 ? MM_ACCESS_EXEC
+						       : MM_ACCESS_READ});
 }
 
-/* A child is a thread if it shows up later under its parent's pid; sched_process_fork does not say, a fork is assumed. */
+/* A child is a thread if it shows up later under its parent's pid; sched_process_fork does not say,
+ * a fork is assumed. */
 static int fork_event(struct importer *im, const struct sample *s)
 {
 	u64 child;
@@ -247,7 +256,8 @@ static int fork_event(struct importer *im, const struct sample *s)
 
 int perf_line(struct importer *im, char *line)
 {
-	static const char enter_prefix[] = "syscalls:sys_enter_", exit_prefix[] = "syscalls:sys_exit_";
+	static const char enter_prefix[] = "syscalls:sys_enter_",
+			  exit_prefix[] = "syscalls:sys_exit_";
 	size_t ne = sizeof(enter_prefix) - 1, nx = sizeof(exit_prefix) - 1;
 	struct sample s;
 

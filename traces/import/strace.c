@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * strace -f -ttt: `[PID] SECONDS.MICROS call(arg, ...) = result`. Symbolic constants become numbers, calls
- * that another thread interrupted (<unfinished ...>) are put together again. A thread's process is what clone said.
+ * strace -f -ttt: `[PID] SECONDS.MICROS call(arg, ...) = result`. Symbolic constants become
+ * numbers, calls that another thread interrupted (<unfinished ...>) are put together again. A
+ * thread's process is what clone said.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,11 +14,12 @@
 #include "traces/names.h"
 
 struct strace {
-	struct map64 process;  /* tid -> pid */
-	struct map64 pending;  /* tid -> index of text */
+	struct map64 process; /* tid -> pid */
+	struct map64 pending; /* tid -> index of text */
 	char **text;
 	u32 nr, cap;
-	u32 main; /* on a terminal the first process has no number until there are more: it is task 1 */
+	u32 main; /* on a terminal the first process has no number until there are more: it is task
+		     1 */
 };
 
 static void free_strace(void *own)
@@ -102,21 +104,32 @@ bool strace_probe(const char *line)
 static const struct {
 	const char *name;
 	u64 value;
-} constants[] = {
-	{"PROT_READ", 1}, {"PROT_WRITE", 2}, {"PROT_EXEC", 4}, {"PROT_NONE", 0}, {"MAP_SHARED", 1},
-	{"MAP_PRIVATE", 2}, {"MAP_SHARED_VALIDATE", 3}, {"MAP_FIXED", 0x10}, {"MAP_ANONYMOUS", 0x20},
-	{"MAP_32BIT", 0x40}, {"MAP_GROWSDOWN", 0x100}, {"MAP_DENYWRITE", 0x800}, {"MAP_LOCKED", 0x2000},
-	{"MAP_NORESERVE", 0x4000}, {"MAP_POPULATE", 0x8000}, {"MAP_NONBLOCK", 0x10000}, {"MAP_STACK", 0x20000},
-	{"MAP_HUGETLB", 0x40000}, {"MAP_SYNC", 0x80000}, {"MAP_FIXED_NOREPLACE", 0x100000},
-	{"MREMAP_MAYMOVE", 1}, {"MREMAP_FIXED", 2}, {"MREMAP_DONTUNMAP", 4}, {"MCL_CURRENT", 1}, {"MCL_FUTURE", 2},
-	{"MCL_ONFAULT", 4}, {"MLOCK_ONFAULT", 1}, {"MADV_NORMAL", 0}, {"MADV_RANDOM", 1}, {"MADV_SEQUENTIAL", 2},
-	{"MADV_WILLNEED", 3}, {"MADV_DONTNEED", 4}, {"MADV_FREE", 8}, {"MADV_REMOVE", 9}, {"MADV_DONTFORK", 10},
-	{"MADV_DOFORK", 11}, {"MADV_MERGEABLE", 12}, {"MADV_UNMERGEABLE", 13}, {"MADV_HUGEPAGE", 14},
-	{"MADV_NOHUGEPAGE", 15}, {"MADV_DONTDUMP", 16}, {"MADV_DODUMP", 17}, {"MADV_WIPEONFORK", 18},
-	{"MADV_KEEPONFORK", 19}, {"MADV_COLD", 20}, {"MADV_PAGEOUT", 21}, {"MADV_POPULATE_READ", 22},
-	{"MADV_POPULATE_WRITE", 23}, {"CLONE_VM", 0x100}, {"CLONE_THREAD", 0x10000}, {"CLONE_VFORK", 0x4000},
-	{"NULL", 0}
-};
+} constants[] = {{"PROT_READ", 1},	     {"PROT_WRITE", 2},
+		 {"PROT_EXEC", 4},	     {"PROT_NONE", 0},
+		 {"MAP_SHARED", 1},	     {"MAP_PRIVATE", 2},
+		 {"MAP_SHARED_VALIDATE", 3}, {"MAP_FIXED", 0x10},
+		 {"MAP_ANONYMOUS", 0x20},    {"MAP_32BIT", 0x40},
+		 {"MAP_GROWSDOWN", 0x100},   {"MAP_DENYWRITE", 0x800},
+		 {"MAP_LOCKED", 0x2000},     {"MAP_NORESERVE", 0x4000},
+		 {"MAP_POPULATE", 0x8000},   {"MAP_NONBLOCK", 0x10000},
+		 {"MAP_STACK", 0x20000},     {"MAP_HUGETLB", 0x40000},
+		 {"MAP_SYNC", 0x80000},	     {"MAP_FIXED_NOREPLACE", 0x100000},
+		 {"MREMAP_MAYMOVE", 1},	     {"MREMAP_FIXED", 2},
+		 {"MREMAP_DONTUNMAP", 4},    {"MCL_CURRENT", 1},
+		 {"MCL_FUTURE", 2},	     {"MCL_ONFAULT", 4},
+		 {"MLOCK_ONFAULT", 1},	     {"MADV_NORMAL", 0},
+		 {"MADV_RANDOM", 1},	     {"MADV_SEQUENTIAL", 2},
+		 {"MADV_WILLNEED", 3},	     {"MADV_DONTNEED", 4},
+		 {"MADV_FREE", 8},	     {"MADV_REMOVE", 9},
+		 {"MADV_DONTFORK", 10},	     {"MADV_DOFORK", 11},
+		 {"MADV_MERGEABLE", 12},     {"MADV_UNMERGEABLE", 13},
+		 {"MADV_HUGEPAGE", 14},	     {"MADV_NOHUGEPAGE", 15},
+		 {"MADV_DONTDUMP", 16},	     {"MADV_DODUMP", 17},
+		 {"MADV_WIPEONFORK", 18},    {"MADV_KEEPONFORK", 19},
+		 {"MADV_COLD", 20},	     {"MADV_PAGEOUT", 21},
+		 {"MADV_POPULATE_READ", 22}, {"MADV_POPULATE_WRITE", 23},
+		 {"CLONE_VM", 0x100},	     {"CLONE_THREAD", 0x10000},
+		 {"CLONE_VFORK", 0x4000},    {"NULL", 0}};
 
 static u64 constant(const char *s, size_t n)
 {
@@ -146,7 +159,8 @@ static u64 parse_value(const char *s, size_t n)
 	return sum;
 }
 
-/* Splits `a, b, c` at commas outside brackets and quotes; returns the end: the closing parenthesis. */
+/* Splits `a, b, c` at commas outside brackets and quotes; returns the end: the closing parenthesis.
+ */
 static char *split_args(char *s, char *arg[], unsigned max, unsigned *nr)
 {
 	int depth = 0;
@@ -269,10 +283,12 @@ static int do_call(struct importer *im, u32 tid, u64 ts, char *text)
 		return IMPORT_UNKNOWN;
 	*end = 0;
 	c.has_result = parse_result(end + 1, &c.result);
-	if (!strcmp(text, "clone") || !strcmp(text, "clone3") || !strcmp(text, "fork") || !strcmp(text, "vfork"))
+	if (!strcmp(text, "clone") || !strcmp(text, "clone3") || !strcmp(text, "fork") ||
+	    !strcmp(text, "vfork"))
 		return do_clone(im, tid, ts, arg, nr, c.has_result ? c.result : 0);
 	if (!strcmp(text, "execve") || !strcmp(text, "execveat"))
-		return c.has_result && !c.result ? put_simple(im, pid_of(s, tid), tid, ts, OP_EXEC) : IMPORT_IGNORED;
+		return c.has_result && !c.result ? put_simple(im, pid_of(s, tid), tid, ts, OP_EXEC)
+						 : IMPORT_IGNORED;
 	if (!import_is_memory_call(text))
 		return IMPORT_IGNORED;
 	for (unsigned i = 0; i < nr && i < 6; i++)
@@ -348,7 +364,8 @@ static u32 first_process(struct importer *im, u32 tid)
 {
 	struct strace *s = im->own;
 
-	if (!s->main && tid != 1 && map64_get(&im->known, tid) == MAP64_NONE && map64_get(&im->known, 1) != MAP64_NONE)
+	if (!s->main && tid != 1 && map64_get(&im->known, tid) == MAP64_NONE &&
+	    map64_get(&im->known, 1) != MAP64_NONE)
 		s->main = tid;
 	return tid == s->main ? 1 : tid;
 }

@@ -5,19 +5,39 @@
 
 #include "traces/import/formats.h"
 
-enum call { C_MMAP, C_MUNMAP, C_MREMAP, C_MPROTECT, C_BRK, C_MADVISE, C_MLOCK, C_MLOCK2, C_MUNLOCK, C_MLOCKALL,
-	    C_MUNLOCKALL, NR_CALLS };
+enum call {
+	C_MMAP,
+	C_MUNMAP,
+	C_MREMAP,
+	C_MPROTECT,
+	C_BRK,
+	C_MADVISE,
+	C_MLOCK,
+	C_MLOCK2,
+	C_MUNLOCK,
+	C_MLOCKALL,
+	C_MUNLOCKALL,
+	NR_CALLS
+};
 
 static const struct {
 	const char *name;
 	enum call call;
 	u8 code;
 } calls[] = {
-	{"mmap", C_MMAP, OP_MMAP}, {"mmap2", C_MMAP, OP_MMAP}, {"munmap", C_MUNMAP, OP_MUNMAP},
-	{"mremap", C_MREMAP, OP_MREMAP}, {"mprotect", C_MPROTECT, OP_MPROTECT},
-	{"pkey_mprotect", C_MPROTECT, OP_MPROTECT}, {"brk", C_BRK, OP_BRK}, {"madvise", C_MADVISE, OP_MADVISE},
-	{"mlock", C_MLOCK, OP_MLOCK}, {"mlock2", C_MLOCK2, OP_MLOCK}, {"munlock", C_MUNLOCK, OP_MUNLOCK},
-	{"mlockall", C_MLOCKALL, OP_MLOCKALL}, {"munlockall", C_MUNLOCKALL, OP_MUNLOCKALL},
+	{"mmap", C_MMAP, OP_MMAP},
+	{"mmap2", C_MMAP, OP_MMAP},
+	{"munmap", C_MUNMAP, OP_MUNMAP},
+	{"mremap", C_MREMAP, OP_MREMAP},
+	{"mprotect", C_MPROTECT, OP_MPROTECT},
+	{"pkey_mprotect", C_MPROTECT, OP_MPROTECT},
+	{"brk", C_BRK, OP_BRK},
+	{"madvise", C_MADVISE, OP_MADVISE},
+	{"mlock", C_MLOCK, OP_MLOCK},
+	{"mlock2", C_MLOCK2, OP_MLOCK},
+	{"munlock", C_MUNLOCK, OP_MUNLOCK},
+	{"mlockall", C_MLOCKALL, OP_MLOCKALL},
+	{"munlockall", C_MUNLOCKALL, OP_MUNLOCKALL},
 };
 
 static int find(const char *name)
@@ -33,7 +53,8 @@ bool import_is_memory_call(const char *name)
 	return find(name) >= 0;
 }
 
-static int fill_mmap(struct importer *im, const struct import_call *c, struct mm_op *op, struct mm_op_ext *ext)
+static int fill_mmap(struct importer *im, const struct import_call *c, struct mm_op *op,
+		     struct mm_op_ext *ext)
 {
 	int file;
 
@@ -63,7 +84,8 @@ static void fill_mremap(const struct import_call *c, struct mm_op *op, struct mm
 	}
 }
 
-int import_syscall(struct importer *im, u32 pid, u32 tid, u8 cpu, u64 ts, const struct import_call *c)
+int import_syscall(struct importer *im, u32 pid, u32 tid, u8 cpu, u64 ts,
+		   const struct import_call *c)
 {
 	int i = find(c->name), err = 0;
 	struct mm_op op = {.ts = ts, .cpu = cpu, .addr = c->arg[0], .len = c->arg[1]};
@@ -76,10 +98,18 @@ int import_syscall(struct importer *im, u32 pid, u32 tid, u8 cpu, u64 ts, const 
 	if (c->has_result)
 		import_result(&op, &ext, c->result);
 	switch (calls[i].call) {
-	case C_MMAP: err = fill_mmap(im, c, &op, &ext); break;
-	case C_MREMAP: fill_mremap(c, &op, &ext); break;
-	case C_MPROTECT: op.flags |= (u16)(c->arg[2] & 7); break;
-	case C_MADVISE: op.flags |= import_advice(c->arg[2]); break;
+	case C_MMAP:
+		err = fill_mmap(im, c, &op, &ext);
+		break;
+	case C_MREMAP:
+		fill_mremap(c, &op, &ext);
+		break;
+	case C_MPROTECT:
+		op.flags |= (u16)(c->arg[2] & 7);
+		break;
+	case C_MADVISE:
+		op.flags |= import_advice(c->arg[2]);
+		break;
 	case C_MLOCK2:
 		op.arg = c->arg[2] & MM_MLOCK_ONFAULT;
 		op.flags |= op.arg ? MM_OP_HAS_ARG : 0;
@@ -88,7 +118,8 @@ int import_syscall(struct importer *im, u32 pid, u32 tid, u8 cpu, u64 ts, const 
 		op.arg = (c->arg[0] & 3) << 1 | (c->arg[0] & 4) << 1;
 		op.addr = 0;
 		break;
-	default: break;
+	default:
+		break;
 	}
 	return err ? err : import_put(im, &op, &ext);
 }
