@@ -424,18 +424,6 @@ static void apply_one(struct step *s)
 		skip(s);
 }
 
-/* malloc and free: past everything that only rarer operations need. */
-MM_INLINE bool apply_heap_fast(struct machine *m, const struct mm_op *op)
-{
-	struct reloc_ctx c = {.m = m};
-
-	if (MM_UNLIKELY(op->task >= m->nr_procs))
-		return false;
-	c.leader = &m->procs[m->procs[op->task].leader];
-	c.task = vm_task(&m->vm, op->task);
-	return MM_LIKELY(c.task && c.leader->heap) && apply_heap(&c, op, mm_op_ext(op));
-}
-
 /* One access of one page. False: let apply_one() find out what is wrong. */
 MM_INLINE bool apply_fault(struct machine *m, const struct mm_op *op, unsigned access, struct mm_result *res)
 {
@@ -463,22 +451,58 @@ MM_INLINE bool apply_fast(struct machine *m, const struct mm_op *op, struct mm_r
 		if (op->flags & MM_OP_HAS_ARG || (op->flags & MM_OP_HAS_LEN && (op->addr & page) + op->len > page + 1))
 			return false;
 		return apply_fault(m, op, op->code == OP_WRITE ? MM_ACCESS_WRITE : MM_ACCESS_READ, res);
-	case OP_MALLOC:
-	case OP_CALLOC:
-	case OP_MEMALIGN:
-	case OP_REALLOC:
-	case OP_FREE:
-		res->res = RES_UNKNOWN;
-		return apply_heap_fast(m, op);
 	default:
 		return false;
 	}
+}
+
+MM_INLINE bool is_heap(const struct mm_op *op)
+{
+	return op->code >= OP_MALLOC && op->code <= OP_FREE;
+}
+
+MM_INLINE void begin_op(struct machine *m, const struct mm_op *op)
+{
+	m->hw.cpu = op->cpu < m->hw.ncpu ? op->cpu : op->cpu % m->hw.ncpu;
+	if (op->ts > m->hw.now)
+		machine_advance(m, op->ts);
+	m->applied++;
+}
+
+/*
+ * malloc events come in long runs of one task, and each costs less than finding out whose heap it
+ * is on: that is done once a run. Records consumed; 0: apply_one() has to find out what is wrong.
+ */
+static size_t apply_heap_run(struct machine *m, const struct mm_op *ops, size_t n,
+			     struct mm_result *results)
+{
+	struct reloc_ctx c = {.m = m};
+	u32 task = ops->task;
+	size_t i;
+
+	if (task >= m->nr_procs)
+		return 0;
+	c.leader = &m->procs[m->procs[task].leader];
+	c.task = vm_task(&m->vm, task);
+	if (!c.task || !c.leader->heap)
+		return 0;
+	apply_heap_bind(&c);
+	for (i = 0; i < n && (ops[i].code == OP_EXT || (is_heap(&ops[i]) && ops[i].task == task)); i++) {
+		if (ops[i].code == OP_EXT)
+			continue;
+		begin_op(m, &ops[i]);
+		heap_apply(c.leader->heap, &ops[i], mm_op_ext(&ops[i]));
+		if (results)
+			results[i].res = RES_UNKNOWN;
+	}
+	return i;
 }
 
 void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
 		   const struct op_strings *strings, struct mm_result *results)
 {
 	struct mm_result scratch = {0};
+	size_t run;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct mm_op *op = &ops[i];
@@ -486,10 +510,11 @@ void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
 
 		if (op->code == OP_EXT)
 			continue;
-		m->hw.cpu = op->cpu < m->hw.ncpu ? op->cpu : op->cpu % m->hw.ncpu;
-		if (op->ts > m->hw.now)
-			machine_advance(m, op->ts);
-		m->applied++;
+		if (is_heap(op) && (run = apply_heap_run(m, op, n - i, results ? res : NULL))) {
+			i += run - 1;
+			continue;
+		}
+		begin_op(m, op);
 		if (MM_LIKELY(apply_fast(m, op, res)))
 			continue;
 		memset(res, 0, sizeof(*res));

@@ -58,6 +58,11 @@ static struct heap_model *first_use(const struct reloc_ctx *c)
 	return heap_model_create(&p);
 }
 
+void apply_heap_bind(struct reloc_ctx *c)
+{
+	heap_model_bind(c->leader->heap, &heap_kernel, c);
+}
+
 bool apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_ext *ext)
 {
 	if (!c->leader->heap) {
@@ -65,7 +70,7 @@ bool apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_
 		if (!c->leader->heap)
 			return false;
 	}
-	heap_model_bind(c->leader->heap, &heap_kernel, c);
+	apply_heap_bind(c);
 	heap_apply(c->leader->heap, op, ext);
 	return true;
 }

@@ -60,6 +60,9 @@ struct reloc_ctx;
  */
 bool apply_heap(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_ext *ext);
 
+/* Has the process's heap, which exists, make its system calls through @c. */
+void apply_heap_bind(struct reloc_ctx *c);
+
 /* A thread, not the leader, is about to exit: its tcache goes back to the process's heap. */
 void apply_heap_thread_exit(struct reloc_ctx *c, u32 task);
 
