@@ -256,7 +256,7 @@ static int init_zone(struct phys *p, struct zone *z, u64 lo, u64 hi)
 	z->compact_cached_migrate_pfn[0] = z->compact_cached_migrate_pfn[1] = z->zone_start_pfn;
 	z->compact_order_failed = (int)p->max_order;
 	pthread_spin_init(&z->lock, PTHREAD_PROCESS_PRIVATE);
-	return z->present_pages ? pcp_init(p, z) : 0;
+	return pcp_init(p, z);
 }
 
 static int init_zones(struct phys *p)
