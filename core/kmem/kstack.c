@@ -40,7 +40,7 @@ static u8 *byte_at(const struct kstacks *s, const struct kstack *st, s64 off)
 /* thread_info as it was made: task pointer and flags, the rest zero. */
 static u8 info_byte(const struct kstack *st, u32 i)
 {
-	return i < 8 ? (u8)(st->task >> (8 * i)) : 0;
+	return (u8)(i < 8 ? st->task >> (8 * i) : 0);
 }
 
 static u32 magic_size(const struct kstacks *s)
@@ -50,7 +50,7 @@ static u32 magic_size(const struct kstacks *s)
 
 static u8 magic_byte(u32 i)
 {
-	return i < 4 ? (u8)(KSTACK_END_MAGIC >> (8 * i)) : 0;
+	return (u8)(i < 4 ? KSTACK_END_MAGIC >> (8 * i) : 0);
 }
 
 static void init_stack(const struct kstacks *s, struct kstack *st)

@@ -582,7 +582,7 @@ static u32 free_block_locked(struct kmem_cache *c, void **objs, u32 n)
 		.chain = PFN_NONE, .partial = node->lists[KMEM_SLABS_PARTIAL],
 	};
 
-	if (c->nr_slabs > FEW_SLABS)
+	if (__atomic_load_n(&c->nr_slabs, __ATOMIC_RELAXED) > FEW_SLABS)
 		prefetch_batch(k, c, objs, n);
 	if (c->idx_bytes == 1 && !c->gfporder)
 		free_objects(c, &b, objs, n, false, true);
