@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Suite walk: page-table walks and range work. "constant" walks an inlined body whose geometry the
- * compiler knows; "entry" goes through pt_translate(), which switches over the geometries; "access"
+ * compiler knows; "entry" goes through pt_user_access(), which switches over the geometries; "access"
  * is the whole of an access that does not fault, counters included.
  */
 #include <errno.h>
@@ -43,7 +43,7 @@ static void constant_run(struct bench_ctx *ctx, u64 n)
 	paddr_t sum = 0;
 
 	for (u64 i = 0; i < n; i++)
-		sum += pt_translate_body(PT_A64_4K_48, &r->vm->mem, r->t->mm->pgd, BASE + (i % PAGES << 12),
+		sum += pt_user_body(&pt_geometries[PT_A64_4K_48], &r->vm->mem, r->t->mm->pgd, BASE + (i % PAGES << 12),
 					 PT_ACCESS_WRITE, false).pa;
 	bench_use_u64(sum);
 }
@@ -54,7 +54,7 @@ static void entry_run(struct bench_ctx *ctx, u64 n)
 	paddr_t sum = 0;
 
 	for (u64 i = 0; i < n; i++)
-		sum += pt_translate(r->vm->geom, &r->vm->mem, r->t->mm->pgd, BASE + (i % PAGES << 12),
+		sum += pt_user_access(r->vm->geom, &r->vm->mem, r->t->mm->pgd, BASE + (i % PAGES << 12),
 				    PT_ACCESS_WRITE, false).pa;
 	bench_use_u64(sum);
 }
@@ -97,21 +97,22 @@ static void geometry_run(struct bench_ctx *ctx, u64 n)
 static void map_run(struct bench_ctx *ctx, u64 n)
 {
 	struct bench_rig *r = ctx->data;
-	u64 prot = vm_get_page_prot(VM_READ | VM_WRITE), *slot = NULL;
+	u64 prot = vm_get_page_prot(VM_READ | VM_WRITE);
+	pt_slot *slot = NULL;
 
 	for (u64 i = 0; i < n; i++) {
 		vaddr_t va = BASE + (i % PAGES << 12);
 
 		if (!(va & (2 * MiB - 1)))
 			slot = pte_alloc(r->vm, r->t->mm, va);
-		set_pte(r->vm, slot++, pte_make(0x40000000 + (i % PAGES << 12), prot));
+		set_pte(r->vm, slot_at(r->vm, slot, (s64)(i % PAGES)), pte_make(0x40000000 + (i % PAGES << 12), prot));
 	}
 }
 
 /* Saves the descriptors in the rig's array, or puts them back. */
 static void keep_entries(struct bench_rig *r, bool restore)
 {
-	u64 *slots = pte_lookup(r->vm, r->t->mm, BASE), *saved = r->order;
+	u64 *slots = (u64 *)(void *)pte_lookup(r->vm, r->t->mm, BASE), *saved = r->order;
 
 	for (u64 i = 0; i < PAGES; i++) {
 		if (restore)

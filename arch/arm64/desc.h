@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ARM64 translation-table descriptors and Linux's software bits in them (spec 02 s4.2, s4.5).
+ * ARM64 translation-table descriptors and Linux's software bits in them (spec 02 s4.2, s4.5). pte_t
+ * has this form on every architecture: ARM32's entries are translated when they are read and stored
+ * (arch/arm/), so that the memory manager knows one set of bits.
  *
  *   63      59 58   57   56   55  54  53  52   51      47        12 11 10 9 8 7 6 5 4  2 1 0
  *   [ignored] [PN][WRITE][SP][DIRTY][UXN][PXN][CONT][DBM] [ address ] [nG][AF][SH ][AP ][.][Attr][type][V]
@@ -8,11 +10,18 @@
  * Hardware sees bits 54..51 and below; DIRTY, SPECIAL, WRITE and PROT_NONE are Linux's. A user page is
  * hardware-writable (AP[2] = 0) only while it is both WRITE and DIRTY: a clean one faults on its
  * first write, unless the hardware updates dirty state itself (DBM set, hwad=1).
+ * Linux: arch/arm64/include/asm/pgtable{,-hwdef}.h of 4.0, DBM from 4.3; left out: 52-bit addresses,
+ * stage 2, huge pages of user space.
  */
 #ifndef MEMRIG_ARM64_DESC_H
 #define MEMRIG_ARM64_DESC_H
 
-#include "arch/pgtable.h"
+#include "core/base/bug.h"
+#include "core/base/types.h"
+
+typedef struct {
+	u64 v;
+} pte_t;
 
 #define A64_VALID     BIT(0)
 #define A64_TABLE     BIT(1) /* levels 0-2: table; level 3: page */
@@ -32,7 +41,22 @@
 #define A64_PROT_NONE BIT(58) /* only when not valid */
 #define A64_ADDR      0x0000fffffffff000ull
 
+#define A64_TYPE      3ull
+#define A64_BLOCK     1ull /* type of a block, levels 1 and 2 */
+
+/* hierarchical bits of table descriptors, LPAE's too; Linux leaves them 0 */
+#define A64_PXN_TABLE BIT(59)
+#define A64_UXN_TABLE BIT(60)
+#define A64_AP0_TABLE BIT(61) /* no user access below */
+#define A64_AP1_TABLE BIT(62) /* no writes below */
+
+/* memory attributes by AttrIndx, and the register that defines them */
+#define A64_ATTR_NGNRNE 0
+#define A64_ATTR_NGNRE  1
+#define A64_ATTR_GRE    2
+#define A64_ATTR_NC     3
 #define A64_ATTR_NORMAL 4
+#define A64_MAIR_LINUX  0x000000ff440c0400ull
 
 /* User rights as VMAs have them. */
 enum { PT_READ = 1, PT_WRITE = 2, PT_EXEC = 4, PT_SHARED = 8 };
@@ -113,6 +137,28 @@ MM_INLINE pte_t pte_mkspecial(pte_t p)
 	return (pte_t){p.v | A64_SPECIAL};
 }
 
+MM_INLINE bool pte_user(pte_t p)
+{
+	return p.v & A64_USER;
+}
+
+MM_INLINE bool pte_protnone(pte_t p)
+{
+	return (p.v & (A64_VALID | A64_PROT_NONE)) == A64_PROT_NONE;
+}
+
+enum pt_kernel_prot { PT_KERNEL, PT_KERNEL_EXEC, PT_KERNEL_RO, PT_DEVICE };
+
+/* Protection of a kernel mapping: global, young, dirty, no user access. */
+MM_INLINE u64 pte_kernel_prot(enum pt_kernel_prot kind)
+{
+	u64 p = A64_VALID | A64_TABLE | A64_AF | A64_SH_INNER | A64_UXN | A64_DIRTY;
+
+	p |= A64_ATTR(kind == PT_DEVICE ? A64_ATTR_NGNRE : A64_ATTR_NORMAL);
+	p |= kind == PT_KERNEL_EXEC ? 0 : A64_PXN;
+	return p | (kind == PT_KERNEL_RO ? A64_RDONLY : A64_WRITE);
+}
+
 /* Protection of a user mapping with the given rights (PT_*), as a descriptor without address. */
 MM_INLINE u64 pte_user_prot(unsigned rights)
 {
@@ -171,6 +217,20 @@ MM_INLINE unsigned pte_swap_type(pte_t p)
 MM_INLINE u64 pte_swap_offset(pte_t p)
 {
 	return p.v >> 8 & ((1ull << 50) - 1);
+}
+
+#define PT_MAX_SWAPFILES   30u /* 32 types less the two of migration */
+#define PT_MIGRATION_READ  30u
+#define PT_MIGRATION_WRITE 31u
+
+MM_INLINE bool pte_is_swap(pte_t p)
+{
+	return p.v && !pte_present(p);
+}
+
+MM_INLINE bool pte_is_migration(pte_t p)
+{
+	return pte_is_swap(p) && pte_swap_type(p) >= PT_MIGRATION_READ;
 }
 
 #endif

@@ -21,12 +21,12 @@ struct scan {
 	size_t n;
 };
 
-static int scan_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int scan_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	struct scan *s = arg;
 
 	for (unsigned i = 0; i < n; i++) {
-		pte_t p = {slots[i]};
+		pte_t p = get_pte(vm, slots, i);
 		struct page *page = pte_present(p) ? vm_normal_page(vm, p) : NULL;
 
 		if (!page)
@@ -42,7 +42,7 @@ static int scan_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t v
 	return 0;
 }
 
-static int count_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int count_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	(void)vm;
 	(void)slots;

@@ -101,7 +101,7 @@ static vm_fault_t file_page(struct vm_fault *vmf, struct page **out)
 	return VM_FAULT_MAJOR;
 }
 
-static void install_file(struct vm_fault *vmf, u64 *slot, struct page *p, pte_t pte)
+static void install_file(struct vm_fault *vmf, pt_slot *slot, struct page *p, pte_t pte)
 {
 	struct vm *vm = vmf->vm;
 
@@ -118,7 +118,7 @@ static void fault_around(struct vm_fault *vmf)
 	struct vm *vm = vmf->vm;
 	struct vm_area_struct *v = vmf->vma;
 	u64 window = vm->fault_around_pages << vm->page_shift;
-	u64 table = 1ull << pt_level_shift(vm->geom, 2);
+	u64 table = 1ull << vm_geometry(vm)->shift[1];
 	vaddr_t va = vmf->addr & ~(window - 1), end = va + window;
 
 	if (va < v->vm_start)
@@ -130,9 +130,10 @@ static void fault_around(struct vm_fault *vmf)
 	if (end > (vmf->addr & ~(table - 1)) + table)
 		end = (vmf->addr & ~(table - 1)) + table;
 	for (; va < end; va += 1ull << vm->page_shift) {
-		u64 *slot = vmf->slot - ((vmf->addr >> vm->page_shift) - (va >> vm->page_shift));
+		pt_slot *slot = slot_at(vm, vmf->slot, (s64)(va - vmf->addr) >> vm->page_shift);
 		u64 index = v->vm_pgoff + ((va - v->vm_start) >> vm->page_shift);
-		struct page *p = *slot ? NULL : filemap_lookup(vm->phys, v->vm_file, index);
+		bool none = pte_slot_none(vm_geometry(vm), slot);
+		struct page *p = none ? filemap_lookup(vm->phys, v->vm_file, index) : NULL;
 
 		if (!p || PageLocked(p) || !PageUptodate(p) || PageReclaim(p) ||
 		    index >= ALIGN_UP(v->vm_file->size, 1ull << vm->page_shift) >> vm->page_shift)
@@ -149,7 +150,7 @@ static vm_fault_t do_read_fault(struct vm_fault *vmf)
 
 	if (vmf->vm->fault_around_pages > 1) {
 		fault_around(vmf);
-		if (*vmf->slot)
+		if (!pte_slot_none(vm_geometry(vmf->vm), vmf->slot))
 			return 0;
 	}
 	r = file_page(vmf, &p);
@@ -287,7 +288,7 @@ MM_INLINE vm_fault_t handle_mm_fault(struct vm_fault *vmf)
 		if (!vmf->slot)
 			return VM_FAULT_OOM;
 	}
-	vmf->pte = (pte_t){*vmf->slot};
+	vmf->pte = get_pte(vmf->vm, vmf->slot, 0);
 	if (MM_LIKELY(pte_none(vmf->pte)))
 		return vmf->vma->vm_file ? do_fault(vmf) : do_anonymous_page(vmf);
 	if (vmf->write && !pte_write(vmf->pte))
@@ -324,7 +325,7 @@ int expand_stack(struct vm *vm, struct vm_area_struct *v, vaddr_t addr)
 	return 0;
 }
 
-vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, u64 *slot)
+vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, pt_slot *slot)
 {
 	struct vm_fault vmf = {.vm = vm, .task = t, .mm = t->mm, .addr = page_start(vm, addr),
 			       .slot = slot, .write = access == MM_ACCESS_WRITE};
@@ -366,13 +367,14 @@ static enum mm_op_res fault_answer(struct vm *vm, vm_fault_t r)
 	return RES_MAJOR;
 }
 
-MM_INLINE enum mm_op_res access_body(enum pt_geom g, struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
+MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm, struct task *t, vaddr_t addr,
+				     unsigned access)
 {
-	struct pt_result r;
+	struct pt_hit r;
 
 	count_vm_event(vm->hw, vm->hw->cpu, EV_ACCESSES);
-	charge_n(vm->hw, COST_WALK_LEVEL, pt_geometries[g].levels);
-	r = pt_translate_body(g, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
+	charge_n(vm->hw, COST_WALK_LEVEL, g->levels);
+	r = pt_user_body(g, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
 	if (MM_LIKELY(!r.fault))
 		return RES_NONE;
 	return fault_answer(vm, do_page_fault(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
@@ -416,12 +418,12 @@ enum mm_op_res mm_access_range(struct vm *vm, struct task *t, vaddr_t addr, u64 
 /* Frame mapped at @va for contents; 0 if none. */
 static bool frame_at(struct vm *vm, struct task *t, vaddr_t va, pfn_t *pfn)
 {
-	u64 *slot = t->mm ? pte_lookup(vm, t->mm, va) : NULL;
+	pt_slot *slot = t->mm ? pte_lookup(vm, t->mm, va) : NULL;
 
-	if (!slot || !pte_present((pte_t){*slot}))
-		return false;
-	*pfn = (pfn_t)(pte_pa((pte_t){*slot}) >> vm->page_shift);
-	return true;
+	pte_t p = slot ? get_pte(vm, slot, 0) : (pte_t){0};
+
+	*pfn = (pfn_t)(pte_pa(p) >> vm->page_shift);
+	return pte_present(p);
 }
 
 enum mm_op_res mm_write_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag)
@@ -451,7 +453,7 @@ s64 mm_fill(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag, u64 s
 	if (!t->mm || !page_bounds(vm, addr, len, &va, &end))
 		return -EFAULT;
 	for (; va < end; va += 1ull << vm->page_shift, tag += step) {
-		struct pt_result r = pt_translate(vm->geom, &vm->mem, t->mm->pgd, va, PT_ACCESS_WRITE, vm->hwad);
+		struct pt_hit r = pt_user_access(vm->geom, &vm->mem, t->mm->pgd, va, PT_ACCESS_WRITE, vm->hwad);
 		u64 *events = vm->hw->cpus[vm->hw->cpu].events;
 		u64 faults = events[EV_PGFAULT], major = events[EV_PGMAJFAULT];
 		u64 min = t->minflt, maj = t->majflt;
@@ -489,12 +491,13 @@ static int populate_vma(struct vm *vm, struct task *t, struct vm_area_struct *v,
 	if (v->vm_flags & (VM_IO | VM_PFNMAP))
 		return 0;
 	for (vaddr_t va = start; va < end; va += 1ull << vm->page_shift) {
-		u64 *slot = pte_lookup(vm, t->mm, va);
+		pt_slot *slot = pte_lookup(vm, t->mm, va);
+		pte_t p = slot ? get_pte(vm, slot, 0) : (pte_t){0};
 		struct vm_fault vmf = {.vm = vm, .task = t, .mm = t->mm, .vma = v, .addr = va, .slot = slot,
 				       .write = access == MM_ACCESS_WRITE};
 		vm_fault_t r;
 
-		if (slot && pte_present((pte_t){*slot}) && (!write || pte_write((pte_t){*slot})))
+		if (pte_present(p) && (!write || pte_write(p)))
 			continue;
 		if (!(v->vm_flags & VM_RWX))
 			return -ENOMEM;
@@ -529,18 +532,18 @@ int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end)
 
 /* ---- unmapping pages ---- */
 
-int zap_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	struct mm_struct *mm = arg;
 
 	(void)va;
 	for (unsigned i = 0; i < n; i++) {
-		pte_t p = {slots[i]};
+		pte_t p = get_pte(vm, slots, i);
 		struct page *page;
 
 		if (!p.v)
 			continue;
-		slots[i] = 0;
+		set_pte(vm, slot_at(vm, slots, i), (pte_t){0});
 		page = vm_normal_page(vm, p);
 		if (!page)
 			continue;

@@ -22,7 +22,7 @@ struct vm_fault {
 	struct mm_struct *mm;
 	struct vm_area_struct *vma;
 	vaddr_t addr; /* page aligned */
-	u64 *slot;    /* its leaf descriptor */
+	pt_slot *slot;    /* its leaf descriptor */
 	pte_t pte;    /* as found */
 	bool write;
 };
@@ -31,7 +31,7 @@ struct vm_fault {
  * An access of @t that the walker refused; counts it. @slot: the leaf descriptor the walker came to, or
  * NULL. VM_FAULT_* (spec 07 s2).
  */
-vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, u64 *slot);
+vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, pt_slot *slot);
 
 /* Makes [start, end) of the mm resident as mlock and MAP_POPULATE do. 0 or -errno. (spec 06 s8) */
 int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end);
@@ -40,7 +40,7 @@ int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end);
 void zap_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end);
 
 /* The same for one leaf table, as a pte_range_fn; @arg: the mm. Flushes nothing. */
-int zap_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va);
+int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va);
 
 /* Lowers a stack to hold @addr. 0 or -ENOMEM. (spec 06 s9) */
 int expand_stack(struct vm *vm, struct vm_area_struct *v, vaddr_t addr);

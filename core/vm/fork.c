@@ -18,13 +18,13 @@ struct copy {
 };
 
 /* One leaf table of the parent into the child's, which it allocates once. */
-static int copy_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int copy_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	const struct copy *c = arg;
-	u64 *to = NULL;
+	pt_slot *to = NULL;
 
 	for (unsigned i = 0; i < n; i++) {
-		pte_t p = {slots[i]};
+		pte_t p = get_pte(vm, slots, i);
 		struct page *page;
 
 		if (!p.v)
@@ -33,15 +33,15 @@ static int copy_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t v
 			to = pte_alloc(vm, c->to, va + ((u64)i << vm->page_shift));
 			if (!to)
 				return -ENOMEM;
-			to -= i;
+			to = slot_at(vm, to, -(s64)i);
 		}
 		if (c->cow && pte_write(p)) {
 			p = pte_wrprotect(p);
-			set_pte(vm, &slots[i], p);
+			set_pte(vm, slot_at(vm, slots, i), p);
 		}
 		if (c->shared)
 			p = pte_mkclean(p);
-		set_pte(vm, &to[i], pte_mkold(p));
+		set_pte(vm, slot_at(vm, to, i), pte_mkold(p));
 		page = vm_normal_page(vm, p);
 		if (!page)
 			continue;
@@ -128,7 +128,7 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 			list_del(&v->file_link);
 		vma_free(vm, v);
 	}
-	BUG_ON(mm->nr_ptes || mm->nr_tables != 1 || mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||
+	BUG_ON(mm->nr_ptes || mm->nr_tables != vm_root_pages(vm) || mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||
 	       mm->rss[MM_SHMEMPAGES]);
 }
 

@@ -163,13 +163,13 @@ void clear_page_mlock(struct vm *vm, struct page *p)
 	}
 }
 
-static int lock_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int lock_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	bool lock = *(bool *)arg;
 
 	(void)va;
 	for (unsigned i = 0; i < n; i++) {
-		pte_t p = {slots[i]};
+		pte_t p = get_pte(vm, slots, i);
 		struct page *page = pte_present(p) ? vm_normal_page(vm, p) : NULL;
 
 		if (page && lock)

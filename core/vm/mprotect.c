@@ -12,13 +12,13 @@ struct change {
 	struct vm_area_struct *vma;
 };
 
-static int change_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int change_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	const struct change *c = arg;
 
 	(void)va;
 	for (unsigned i = 0; i < n; i++) {
-		pte_t p = {slots[i]};
+		pte_t p = get_pte(vm, slots, i);
 		struct page *page;
 
 		if (!pte_present(p))
@@ -27,7 +27,7 @@ static int change_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t
 		page = vm_normal_page(vm, p);
 		if (c->keep_write && page && PageAnon(page) && pte_dirty(p) && page_mapcount(page) == 1)
 			p = pte_mkwrite(p);
-		set_pte(vm, &slots[i], p);
+		set_pte(vm, slot_at(vm, slots, i), p);
 	}
 	charge_n(vm->hw, COST_PTE_OP, n);
 	return 0;

@@ -15,20 +15,21 @@ struct move {
 };
 
 /* Moves descriptors as they are; frames, counts and rmap do not change. */
-static int move_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int move_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	struct move *m = arg;
 
 	for (unsigned i = 0; i < n; i++, va += 1ull << vm->page_shift) {
-		u64 *to;
+		pte_t p = get_pte(vm, slots, i);
+		pt_slot *to;
 
-		if (!slots[i])
+		if (pte_none(p))
 			continue;
 		to = pte_alloc(vm, m->mm, va + m->delta);
 		if (!to)
 			return -ENOMEM;
-		*to = slots[i];
-		slots[i] = 0;
+		set_pte(vm, to, p);
+		set_pte(vm, slot_at(vm, slots, i), (pte_t){0});
 	}
 	charge_n(vm->hw, COST_PTE_OP, 2 * n);
 	return 0;

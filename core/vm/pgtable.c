@@ -4,117 +4,128 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/bits.h"
 #include "core/phys/page_alloc.h"
 
 /* ---- tables ---- */
 
-static paddr_t table_alloc(struct vm *vm, struct mm_struct *mm)
+/* Who allocates or frees: the context of arch's callbacks. */
+struct owner {
+	struct vm *vm;
+	struct mm_struct *mm;
+};
+
+/* Order of the block that holds a table: more than a page only for ARM32's 16 KiB first level. */
+static unsigned table_order(const struct vm *vm, int height)
 {
-	struct page *p = alloc_page(vm->phys, vm->hw->cpu, GFP_KERNEL | MM_GFP_REPEAT);
+	const struct pt_geometry *g = vm_geometry(vm);
+
+	return height == g->levels - 1 && g->root_bytes > pt_page_size(g) ? ilog2(g->root_bytes >> vm->page_shift) : 0;
+}
+
+static void account_table(const struct owner *o, struct page *p, int height, s64 n)
+{
+	unsigned order = table_order(o->vm, height);
+
+	mod_zone_page_state(page_zone(o->vm->phys, p), NR_PAGETABLE, n * (1 << order));
+	o->mm->nr_tables += (u64)n << order;
+	o->mm->nr_ptes += height ? 0 : (u64)n;
+}
+
+static paddr_t table_alloc(void *ctx, int height)
+{
+	struct owner *o = ctx;
+	struct vm *vm = o->vm;
+	unsigned order = table_order(vm, height);
+	struct page *p = alloc_pages(vm->phys, vm->hw->cpu, GFP_KERNEL | MM_GFP_REPEAT, order);
 	paddr_t pa;
 
 	if (!p)
-		return 0;
+		return PT_NO_MEMORY;
 	pa = (paddr_t)page_to_pfn(vm->phys, p) << vm->page_shift;
-	memset(hw_ptr(vm->hw, pa), 0, 1ull << vm->page_shift);
-	charge(vm->hw, COST_ZERO_PAGE);
-	inc_zone_page_state(vm->phys, p, NR_PAGETABLE);
-	mm->nr_tables++;
+	memset(hw_ptr(vm->hw, pa), 0, 1ull << vm->page_shift << order);
+	charge_n(vm->hw, COST_ZERO_PAGE, 1u << order);
+	account_table(o, p, height, 1);
 	return pa;
 }
 
-static void table_free(struct vm *vm, struct mm_struct *mm, paddr_t pa)
+static void table_free(void *ctx, paddr_t pa, int height)
 {
-	struct page *p = pfn_to_page(vm->phys, (pfn_t)(pa >> vm->page_shift));
+	struct owner *o = ctx;
+	struct page *p = pfn_to_page(o->vm->phys, (pfn_t)(pa >> o->vm->page_shift));
 
-	dec_zone_page_state(vm->phys, p, NR_PAGETABLE);
-	mm->nr_tables--;
-	free_page_page(vm->phys, vm->hw->cpu, p);
+	account_table(o, p, height, -1);
+	free_pages_page(o->vm->phys, o->vm->hw->cpu, p, table_order(o->vm, height));
+}
+
+/* The tree of @o->mm as arch sees it; @alloc is filled and must live as long. */
+static struct pt_space space_of(struct owner *o, struct pt_alloc *alloc)
+{
+	*alloc = (struct pt_alloc){.ctx = o, .alloc = table_alloc, .free = table_free, .hwad = o->vm->hwad};
+	return (struct pt_space){.geom = o->vm->geom, .root = o->mm->pgd, .mem = &o->vm->mem, .alloc = alloc};
 }
 
 int pgd_alloc(struct vm *vm, struct mm_struct *mm)
 {
-	mm->pgd = table_alloc(vm, mm);
+	struct owner o = {vm, mm};
+	paddr_t pa = table_alloc(&o, vm_geometry(vm)->levels - 1);
+
+	mm->pgd = pa == PT_NO_MEMORY ? 0 : pa;
 	return mm->pgd ? 0 : -ENOMEM;
 }
 
 void pgd_free(struct vm *vm, struct mm_struct *mm)
 {
-	table_free(vm, mm, mm->pgd);
+	struct owner o = {vm, mm};
+
+	table_free(&o, mm->pgd, vm_geometry(vm)->levels - 1);
 	mm->pgd = 0;
-}
-
-MM_INLINE u64 *table_at(const struct vm *vm, paddr_t pa)
-{
-	return (u64 *)(void *)(vm->mem.base + (pa - vm->mem.start));
-}
-
-MM_INLINE paddr_t next_table(u64 desc, enum pt_geom g)
-{
-	return desc & A64_ADDR & ~((1ull << pt_page_shift(g)) - 1);
 }
 
 /* ---- one slot ---- */
 
-MM_INLINE u64 *pte_lookup_body(enum pt_geom g, const struct vm *vm, const struct mm_struct *mm, vaddr_t va)
+MM_INLINE pt_slot *lookup_body(const struct pt_geometry *g, const struct vm *vm, const struct mm_struct *mm,
+			       vaddr_t va)
 {
-	paddr_t table = mm->pgd;
+	struct pt_leaf leaf;
 
-	for (unsigned level = pt_top_level(g); level < 3; level++) {
-		u64 desc = table_at(vm, table)[pt_index(g, level, va)];
-
-		if (!desc)
-			return NULL;
-		table = next_table(desc, g);
-	}
-	return &table_at(vm, table)[pt_index(g, 3, va)];
+	return pt_lookup_in(g, &vm->mem, mm->pgd, va, &leaf) ? NULL : leaf.slot;
 }
 
-u64 *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
+pt_slot *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
 {
-	PT_SWITCH(vm->geom, pte_lookup_body, vm, mm, va)
+	PT_SWITCH(vm->geom, lookup_body, vm, mm, va)
 }
 
-MM_INLINE u64 *pte_alloc_body(enum pt_geom g, struct vm *vm, struct mm_struct *mm, vaddr_t va)
+pt_slot *pte_alloc(struct vm *vm, struct mm_struct *mm, vaddr_t va)
 {
-	paddr_t table = mm->pgd;
+	pt_slot *slot = pte_lookup(vm, mm, va);
+	struct owner o = {vm, mm};
+	struct pt_alloc alloc;
+	struct pt_space space;
+	struct pt_leaf leaf;
 
-	for (unsigned level = pt_top_level(g); level < 3; level++) {
-		u64 *slot = &table_at(vm, table)[pt_index(g, level, va)];
-
-		if (MM_UNLIKELY(!*slot)) {
-			paddr_t new = table_alloc(vm, mm);
-
-			if (!new)
-				return NULL;
-			*slot = new | A64_TABLE | A64_VALID;
-			mm->nr_ptes += level == 2;
-		}
-		table = next_table(*slot, g);
-	}
-	return &table_at(vm, table)[pt_index(g, 3, va)];
-}
-
-u64 *pte_alloc(struct vm *vm, struct mm_struct *mm, vaddr_t va)
-{
-	PT_SWITCH(vm->geom, pte_alloc_body, vm, mm, va)
+	if (slot)
+		return slot;
+	space = space_of(&o, &alloc);
+	return pt_alloc_slot(&space, va, &leaf) ? NULL : leaf.slot;
 }
 
 /* ---- ranges ---- */
 
 /* Skips what has no table: cost in proportion to the tables there are. */
-static int range_level(struct vm *vm, paddr_t table, unsigned level, vaddr_t va, vaddr_t end,
-		       pte_range_fn fn, void *arg)
+static int range_level(struct vm *vm, paddr_t table, int h, vaddr_t va, vaddr_t end, pte_range_fn fn, void *arg)
 {
-	enum pt_geom g = vm->geom;
-	u64 *slots = table_at(vm, table);
+	const struct pt_geometry *g = vm_geometry(vm);
+	u8 *slots = pt_mem_at(&vm->mem, table);
 
-	if (level == 3)
-		return fn(vm, arg, &slots[pt_index(g, 3, va)], (unsigned)((end - va) >> vm->page_shift), va);
+	if (!h)
+		return fn(vm, arg, pt_slot_at(g, (pt_slot *)(void *)slots, pt_index(g, va, 0)),
+			  (unsigned)((end - va) >> vm->page_shift), va);
 	while (va < end) {
-		vaddr_t next = pt_addr_end(g, level, va, end);
-		u64 desc = slots[pt_index(g, level, va)];
-		int r = desc ? range_level(vm, next_table(desc, g), level + 1, va, next, fn, arg) : 0;
+		vaddr_t next = pt_addr_end(g, va, end, h);
+		u64 e = pt_entry(g, slots + (u64)pt_index(g, va, h) * 8);
+		int r = pt_entry_is_table(g, e) ? range_level(vm, pt_entry_table(g, e), h - 1, va, next, fn, arg) : 0;
 
 		if (r)
 			return r;
@@ -126,47 +137,18 @@ static int range_level(struct vm *vm, paddr_t table, unsigned level, vaddr_t va,
 int pte_range(struct vm *vm, const struct mm_struct *mm, vaddr_t start, vaddr_t end, pte_range_fn fn,
 	      void *arg)
 {
-	return start < end ? range_level(vm, mm->pgd, pt_top_level(vm->geom), start, end, fn, arg) : 0;
-}
-
-/* Limits of what may go: [floor, ceiling). */
-struct freeing {
-	struct mm_struct *mm;
-	vaddr_t floor, last; /* last: ceiling - 1, so that "no limit" is the highest number */
-};
-
-static void free_level(struct vm *vm, struct freeing *f, u64 *slots, unsigned level, vaddr_t va, vaddr_t end)
-{
-	enum pt_geom g = vm->geom;
-
-	while (va < end) {
-		vaddr_t next = pt_addr_end(g, level, va, end);
-		u64 *slot = &slots[pt_index(g, level, va)];
-		u64 span = 1ull << pt_level_shift(g, level);
-		vaddr_t span_start = va & ~(span - 1);
-		paddr_t child;
-
-		if (*slot) {
-			child = next_table(*slot, g);
-			if (level < 2)
-				free_level(vm, f, table_at(vm, child), level + 1, va, next);
-			if (span_start >= f->floor && span_start + (span - 1) <= f->last) {
-				*slot = 0;
-				table_free(vm, f->mm, child);
-				f->mm->nr_ptes -= level == 2;
-			}
-		}
-		va = next;
-	}
+	return start < end ? range_level(vm, mm->pgd, vm_geometry(vm)->levels - 1, start, end, fn, arg) : 0;
 }
 
 void free_pgtables(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end, vaddr_t floor,
 		   vaddr_t ceiling)
 {
-	struct freeing f = {mm, floor, ceiling - 1};
+	struct owner o = {vm, mm};
+	struct pt_alloc alloc;
+	struct pt_space space = space_of(&o, &alloc);
 
 	if (start < end)
-		free_level(vm, &f, table_at(vm, mm->pgd), pt_top_level(vm->geom), start, end);
+		pt_free_range(&space, start, end, floor, ceiling);
 }
 
 u64 vm_get_page_prot(u32 vm_flags)

@@ -9,6 +9,7 @@
 #ifndef MEMRIG_VM_PGTABLE_H
 #define MEMRIG_VM_PGTABLE_H
 
+#include "arch/range.h"
 #include "arch/walk.h"
 #include "core/vm/mm_types.h"
 
@@ -17,21 +18,48 @@ int pgd_alloc(struct vm *vm, struct mm_struct *mm);
 void pgd_free(struct vm *vm, struct mm_struct *mm);
 
 /* Slot of the leaf for @va, or NULL if a table on the way is missing. */
-u64 *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va);
+pt_slot *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va);
 /* The same, allocating what is missing; NULL: no memory (tables made so far stay). */
-u64 *pte_alloc(struct vm *vm, struct mm_struct *mm, vaddr_t va);
+pt_slot *pte_alloc(struct vm *vm, struct mm_struct *mm, vaddr_t va);
 
-/* Stores a user descriptor with the architecture's rules for AP[2] and DBM. */
-MM_INLINE void set_pte(const struct vm *vm, u64 *slot, pte_t p)
+MM_INLINE const struct pt_geometry *vm_geometry(const struct vm *vm)
 {
-	*slot = pte_encode_user(p, vm->hwad);
+	return &pt_geometries[vm->geom];
+}
+
+/* Pages of an address space without any mapping: its top table. */
+MM_INLINE u64 vm_root_pages(const struct vm *vm)
+{
+	u64 bytes = vm_geometry(vm)->root_bytes;
+
+	return bytes > 1ull << vm->page_shift ? bytes >> vm->page_shift : 1;
+}
+
+/* Slot @i of a leaf table. */
+MM_INLINE pt_slot *slot_at(const struct vm *vm, pt_slot *slots, s64 i)
+{
+	return pt_slot_at(vm_geometry(vm), slots, i);
+}
+
+/* The entry in slot @i. */
+MM_INLINE pte_t get_pte(const struct vm *vm, pt_slot *slots, s64 i)
+{
+	const struct pt_geometry *g = vm_geometry(vm);
+
+	return pte_get(g, pt_slot_at(g, slots, i));
+}
+
+/* Stores an entry with the architecture's rules for read-only, DBM and the hardware's copy. */
+MM_INLINE void set_pte(const struct vm *vm, pt_slot *slot, pte_t p)
+{
+	pte_set(vm_geometry(vm), slot, p, vm->hwad);
 }
 
 /*
  * Calls @fn for each leaf table that exists below [start, end): @slots is its first slot in the range,
  * @n their number, @va the first address. Stops at the first result other than 0 and returns it.
  */
-typedef int (*pte_range_fn)(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va);
+typedef int (*pte_range_fn)(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va);
 int pte_range(struct vm *vm, const struct mm_struct *mm, vaddr_t start, vaddr_t end, pte_range_fn fn,
 	      void *arg);
 
@@ -45,9 +73,11 @@ u64 vm_get_page_prot(u32 vm_flags);
 /* The page a present descriptor maps, or NULL for the zero page. */
 MM_INLINE struct page *vm_normal_page(const struct vm *vm, pte_t p)
 {
-	if (pte_special(p))
+	pfn_t pfn = (pfn_t)(pte_pa(p) >> vm->page_shift);
+
+	if (pte_special(p) || pfn == vm->zero_pfn) /* ARM32's short descriptors have no special bit */
 		return NULL;
-	return pfn_to_page(vm->phys, (pfn_t)(pte_pa(p) >> vm->page_shift));
+	return pfn_to_page(vm->phys, pfn);
 }
 
 #endif

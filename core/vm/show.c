@@ -24,13 +24,13 @@ struct smaps {
 	u64 rss, anon, dirty, shared;
 };
 
-static int smaps_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int smaps_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	struct smaps *s = arg;
 
 	(void)va;
 	for (unsigned i = 0; i < n; i++) {
-		pte_t p = {slots[i]};
+		pte_t p = get_pte(vm, slots, i);
 		struct page *page = pte_present(p) ? vm_normal_page(vm, p) : NULL;
 
 		if (!page)
@@ -54,10 +54,10 @@ static void show_smaps(struct vm *vm, const struct task *t, const struct machine
 		(v->end - v->start) >> 10, s.rss << kb, s.shared << kb, s.dirty << kb, s.anon << kb, v->flags);
 }
 
-static int pgtable_leaf(struct vm *vm, void *arg, u64 *slots, unsigned n, vaddr_t va)
+static int pgtable_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	for (unsigned i = 0; i < n; i++) {
-		pte_t p = {slots[i]};
+		pte_t p = get_pte(vm, slots, i);
 
 		if (!p.v)
 			continue;

@@ -36,9 +36,25 @@ static int make_zero_page(struct vm *vm)
 	return 0;
 }
 
+/* Table geometry of the machine, or -1. */
+static int geometry_of(const struct machine_config *c)
+{
+	if (c->arch == ARCH_ARM64)
+		return pt_find_geometry(config_page_shift(c), (unsigned)c->va);
+	return c->lpae ? PT_ARM_LPAE : PT_ARM_SHORT;
+}
+
+/* End of user addresses; ARM32 keeps 16 MiB below the kernel for modules (spec 02 s5). */
+static vaddr_t task_size_of(const struct machine_config *c)
+{
+	static const vaddr_t page_offset[] = {0xc0000000, 0x80000000, 0x40000000}; /* by split */
+
+	return c->arch == ARCH_ARM64 ? 1ull << c->va : page_offset[c->split] - 16 * MiB;
+}
+
 int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 {
-	int geom = c->arch == ARCH_ARM64 ? pt_find_geometry(config_page_shift(c), (unsigned)c->va) : -1;
+	int geom = geometry_of(c);
 	int r;
 
 	memset(vm, 0, sizeof(*vm));
@@ -54,7 +70,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->page_shift = config_page_shift(c);
 	vm->hwad = c->hwad;
 	vm->modern = c->policy == POLICY_MODERN;
-	vm->task_size = 1ull << c->va;
+	vm->task_size = task_size_of(c);
 	vm->max_map_count = c->max_map_count;
 	vm->mmap_min_addr = c->mmap_min_addr;
 	vm->overcommit = c->overcommit_memory;
