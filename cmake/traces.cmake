@@ -2,4 +2,4 @@
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 memrig_floor(mr_traces DIRS traces traces/import
-	DEPS mr_base PkgConfig::ZSTD PkgConfig::XXHASH Threads::Threads)
+	DEPS mr_arch mr_base PkgConfig::ZSTD PkgConfig::XXHASH Threads::Threads)
