@@ -56,7 +56,7 @@ struct args {
 
 static u64 number(struct argp_state *state, const char *option, const char *text)
 {
-	u64 v;
+	u64 v = 0;
 
 	if (*text == '-' || names_number(text, strlen(text), &v))
 		argp_failure(state, EXIT_USAGE, 0, "--%s: '%s': expected a number", option, text);

@@ -22,7 +22,12 @@ foreach(kind unit model replay)
 		target_compile_definitions(${name} PRIVATE MEMRIG_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
 			MEMRIG_BINARY_DIR="${CMAKE_BINARY_DIR}")
 		add_test(NAME ${kind}/${name} COMMAND ${name})
-		set_tests_properties(${kind}/${name} PROPERTIES LABELS ${kind} TIMEOUT 900
+		set(labels ${kind})
+		file(STRINGS ${source} uses_threads REGEX "#include <pthread.h>")
+		if(uses_threads) # what TSan judges (scripts/test)
+			list(APPEND labels threads)
+		endif()
+		set_tests_properties(${kind}/${name} PROPERTIES LABELS "${labels}" TIMEOUT 900
 			SKIP_RETURN_CODE 77)
 	endforeach()
 endforeach()
