@@ -358,6 +358,10 @@ static void apply_control(struct step *s)
 		machine_advance(s->m, s->m->hw.now + s->op->len * CLOCK_JIFFY);
 		answer(s, 0);
 		break;
+	case OP_STEP:
+		answer(s, reclaim_step(&s->m->reclaim, string(s, x0(s)),
+				       s->op->flags & MM_OP_HAS_LEN ? s->op->len : 1));
+		break;
 	case OP_DRAIN:
 		vm_lru_drain_all(&s->m->vm);
 		drain_all_pages(&s->m->phys);

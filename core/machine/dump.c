@@ -58,6 +58,8 @@ int machine_show(struct machine *m, const char *view, FILE *out)
 		r = apply_kernel_show(m->kernel_ops, view, out);
 	if (r == -ENOENT)
 		r = vm_show(&m->vm, view, out);
+	if (r == -ENOENT)
+		r = reclaim_show(&m->reclaim, view, out);
 	return r;
 }
 

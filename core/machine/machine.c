@@ -59,8 +59,12 @@ static int boot(struct machine *m, char *err, size_t errlen)
 		m->booted = 2;
 		r = vm_init(&m->vm, &m->kmem, c);
 	}
-	if (!r)
+	if (!r) {
 		m->booted = 3;
+		r = reclaim_init(&m->reclaim, &m->vm, c);
+	}
+	if (!r)
+		m->booted = 4;
 	if (!r && !(m->kernel_ops = apply_kernel_create(&m->phys, &m->kmem, &m->vm)))
 		r = -ENOMEM;
 	if (!r && !machine_proc(m, 0))
@@ -103,6 +107,8 @@ void machine_destroy(struct machine *m)
 		free(m->lists[i]);
 	free(m->lists);
 	apply_kernel_destroy(m->kernel_ops);
+	if (m->booted >= 4)
+		reclaim_destroy(&m->reclaim);
 	if (m->booted >= 3)
 		vm_destroy(&m->vm);
 	if (m->booted >= 2)
@@ -168,5 +174,7 @@ int machine_sysctl(struct machine *m, const char *name, const char *value)
 
 	if (r == -ENOENT)
 		r = vm_sysctl(&m->vm, name, value);
+	if (r == -ENOENT)
+		r = reclaim_sysctl(&m->reclaim, name, value);
 	return r;
 }

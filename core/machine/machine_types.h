@@ -15,6 +15,7 @@
 #include "core/machine/heap.h"
 #include "core/machine/place.h"
 #include "core/phys/mmzone.h"
+#include "core/reclaim/reclaim.h"
 #include "core/vm/mm_types.h"
 
 /* What floor 8 keeps per dense task index, beside vm's own task. */
@@ -34,6 +35,7 @@ struct machine {
 	struct phys phys;
 	struct kmem kmem;
 	struct vm vm;
+	struct reclaim reclaim;
 
 	struct machine_proc *procs; /* by dense task index */
 	u32 nr_procs;
@@ -42,7 +44,7 @@ struct machine {
 	struct machine_mark *marks;
 	u32 nr_marks, nr_lists;
 	char **lists;          /* snapshots of the `lists` operation: a JSON object each */
-	unsigned booted;       /* floors that came up: 1 phys, 2 kmem, 3 vm */
+	unsigned booted;       /* floors that came up: 1 phys, 2 kmem, 3 vm, 4 reclaim */
 	u64 applied;           /* records, extensions not counted */
 	u64 skipped[NR_OP_CODES], errors[NR_OP_CODES];
 	u32 relocated_tasks;   /* processes whose recorded addresses did not fit */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Floor 7 as floor 8 sees it: what happens under memory pressure, and the daemons that tidy up.
+ *
+ * Each part (reclaim proper, migration and compaction, KSM) has its own object; struct reclaim owns
+ * them and points to the floors they work on. The one edge upwards, phys->on_pressure, leads here.
+ */
+#ifndef MEMRIG_RECLAIM_H
+#define MEMRIG_RECLAIM_H
+
+#include <stdio.h>
+
+#include "core/vm/mm_types.h"
+
+struct reclaim {
+	struct vm *vm;
+	struct phys *phys;
+	struct hw *hw;
+	const struct machine_config *config;
+};
+
+/* 0 or -ENOMEM. @vm must be up and live as long as @r. */
+int reclaim_init(struct reclaim *r, struct vm *vm, const struct machine_config *c);
+void reclaim_destroy(struct reclaim *r);
+
+/* Invariants of chapters 09, 10 and 11: 0, or chapter * 1000 + n with a sentence in @why. */
+int reclaim_check(struct reclaim *r, char *why, size_t n);
+/* Run-time tunables of this floor: 0, -EINVAL, -EBUSY, -ENOENT. */
+int reclaim_sysctl(struct reclaim *r, const char *name, const char *value);
+/* Views of this floor; -ENOENT for names of others. */
+int reclaim_show(struct reclaim *r, const char *view, FILE *out);
+/* Runs kernel thread @thread by hand, @n times. -EINVAL: no such thread. */
+int reclaim_step(struct reclaim *r, const char *thread, u64 n);
+
+#endif
