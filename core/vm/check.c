@@ -9,6 +9,7 @@
 
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 #include "core/vm/vma.h"
 
@@ -119,6 +120,8 @@ int vm_check(struct vm *vm, char *why, size_t n)
 	}
 	if (!r)
 		r = check_counts(vm, s.mapped, why, n);
+	if (!r)
+		r = vm_tlb_check(vm, why, n);
 	munmap(s.mapped, bytes);
 	return r ? r : lru_check(&vm->lru, why, n);
 }

@@ -13,6 +13,7 @@
 #include "core/phys/page_alloc.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 #include "core/vm/vma.h"
 
@@ -202,6 +203,7 @@ static vm_fault_t do_fault(struct vm_fault *vmf)
 static vm_fault_t wp_reuse(struct vm_fault *vmf)
 {
 	set_fault_pte(vmf, maybe_mkwrite(pte_mkdirty(pte_mkyoung(vmf->pte)), vmf->vma));
+	vm_flush_page(vmf->vm, vmf->mm, vmf->addr);
 	count_vm_event(vmf->vm->hw, vmf->vm->hw->cpu, EV_COW_REUSES);
 	return VM_FAULT_WRITE;
 }
@@ -221,6 +223,7 @@ static vm_fault_t wp_copy(struct vm_fault *vmf, struct page *old)
 		vmf->mm->rss[mm_counter_of(old)]--;
 	}
 	install_anon(vmf, p);
+	vm_flush_page(vm, vmf->mm, vmf->addr);
 	charge(vm->hw, COST_TLB_FLUSH);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_COW_COPIES);
 	if (old) {
@@ -275,6 +278,7 @@ static vm_fault_t update_young_dirty(struct vm_fault *vmf)
 		p = pte_mkdirty(p);
 	}
 	set_fault_pte(vmf, p);
+	vm_flush_page(vmf->vm, vmf->mm, vmf->addr);
 	return 0;
 }
 
@@ -380,10 +384,32 @@ MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm,
 	return fault_answer(vm, do_page_fault(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
 }
 
+/* With a TLB model: walks only what it does not know, and caches what was walked. */
+static enum mm_op_res access_tlb(struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
+{
+	struct hw *hw = vm->hw;
+	enum mm_op_res res = RES_NONE;
+	struct pt_hit r;
+
+	count_vm_event(hw, hw->cpu, EV_ACCESSES);
+	if (MM_LIKELY(vm_tlb_hit(vm, t->mm, addr, access)))
+		return RES_NONE;
+	count_vm_event(hw, hw->cpu, EV_TLB_MISS);
+	charge_n(hw, COST_WALK_LEVEL, vm_geometry(vm)->levels);
+	r = pt_user_access(vm->geom, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
+	if (r.fault)
+		res = fault_answer(vm, do_page_fault(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
+	if (res < RES_SIGSEGV)
+		vm_tlb_fill(vm, t->mm, addr);
+	return res;
+}
+
 enum mm_op_res mm_access(struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
 {
 	if (MM_UNLIKELY(!t->mm))
 		return RES_SIGSEGV;
+	if (MM_UNLIKELY(vm->tlb != NULL))
+		return access_tlb(vm, t, addr, access);
 	PT_SWITCH(vm->geom, access_body, vm, t, addr, access)
 }
 
@@ -560,6 +586,7 @@ int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 void zap_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end)
 {
 	pte_range(vm, mm, start, end, zap_leaf, mm);
+	vm_flush_range(vm, mm, start, end);
 	charge(vm->hw, COST_TLB_FLUSH);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
 }

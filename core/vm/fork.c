@@ -10,6 +10,7 @@
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/tlb.h"
 
 struct copy {
 	struct mm_struct *to, *from;
@@ -120,6 +121,7 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 			munlock_range(vm, mm, v->vm_start, v->vm_end);
 		pte_range(vm, mm, v->vm_start, v->vm_end, zap_leaf, mm);
 	}
+	vm_flush_mm(vm, mm);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
 	free_pgtables(vm, mm, first, last, 0, 0);
 	for (v = mm->mmap; v; v = next) {
@@ -156,10 +158,12 @@ struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
 		if (v->vm_flags & VM_DONTCOPY)
 			continue;
 		if (dup_vma(vm, mm, v)) {
+			vm_flush_mm(vm, old); /* what was copied so far is read-only now */
 			mm_put(vm, mm);
 			return NULL;
 		}
 	}
+	vm_flush_mm(vm, old);
 	charge(vm->hw, COST_TLB_FLUSH);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
 	return mm;

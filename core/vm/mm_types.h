@@ -37,6 +37,7 @@ enum vm_flag { /* values of Linux (spec 06 s1) */
 #define VM_SPECIAL   (VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP)
 #define VM_RWX       (VM_READ | VM_WRITE | VM_EXEC)
 
+struct tlb;
 struct vm;
 struct mm_struct;
 
@@ -80,6 +81,7 @@ struct mm_struct {
 	u32 def_flags;
 	paddr_t pgd;
 	u64 nr_ptes, nr_tables; /* leaf tables; all tables */
+	u64 context;            /* of the TLB model (arch/tlb.h); 0: never ran */
 	s64 rss[NR_MM_COUNTERS];
 	struct list_head all; /* in vm->mms */
 };
@@ -104,6 +106,7 @@ struct vm {
 	struct lru lru;
 	enum pt_geom geom;
 	struct pt_mem mem; /* the window tables lie in: all of RAM */
+	struct tlb *tlb;   /* core/vm/tlb.h; NULL: tlb=0 */
 	unsigned page_shift;
 	bool hwad, modern;
 	vaddr_t task_size;

@@ -4,6 +4,7 @@
 
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
+#include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 
 struct change {
@@ -39,6 +40,7 @@ static void change_protection(struct vm *vm, struct vm_area_struct *v, vaddr_t s
 			   .keep_write = vm->modern && (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE};
 
 	pte_range(vm, v->vm_mm, start, end, change_leaf, &c);
+	vm_flush_range(vm, v->vm_mm, start, end);
 	charge(vm->hw, COST_TLB_FLUSH);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
 }

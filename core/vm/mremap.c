@@ -6,6 +6,7 @@
 #include "core/vm/fault.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
+#include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 
 struct move {
@@ -92,9 +93,11 @@ static s64 move_vma(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u6
 		struct move back = {.mm = mm, .delta = addr - to};
 
 		pte_range(vm, mm, to, to + old_len, move_leaf, &back);
+		vm_flush_range(vm, mm, addr, addr + old_len);
 		do_munmap(vm, mm, to, new_len);
 		return r;
 	}
+	vm_flush_range(vm, mm, addr, addr + old_len);
 	do_munmap(vm, mm, addr, old_len);
 	if (locked && new_len > old_len)
 		mm_populate(vm, t, to + old_len, to + new_len);

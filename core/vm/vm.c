@@ -11,6 +11,7 @@
 #include "core/vm/fork.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
+#include "core/vm/tlb.h"
 
 /* ---- boot ---- */
 
@@ -84,6 +85,8 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	if (!r)
 		r = filemap_init(&vm->files, vm->phys, &vm->lru);
 	if (!r)
+		r = vm_tlb_init(vm);
+	if (!r)
 		r = make_caches(vm);
 	if (!r)
 		r = make_zero_page(vm);
@@ -95,6 +98,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 void vm_destroy(struct vm *vm)
 {
 	/* Everything in the arena goes with it; only host memory is given back one by one. */
+	vm_tlb_destroy(vm);
 	filemap_destroy(&vm->files);
 	lru_destroy(&vm->lru);
 	for (u32 i = 0; i < vm->nr_tasks; i++)
