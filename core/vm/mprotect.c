@@ -2,6 +2,7 @@
 /* mprotect (spec 06 s7.2). Linux: mm/mprotect.c; left out: NUMA hinting. */
 #include <errno.h>
 
+#include "core/vm/fault.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/tlb.h"
@@ -52,13 +53,14 @@ static bool drops_account(const struct vm *vm, const struct vm_area_struct *v, u
 	       vm->overcommit != 2;
 }
 
-static int mprotect_fixup(struct vm *vm, struct vm_area_struct *v, struct vm_area_struct **prev, vaddr_t start,
-			  vaddr_t end, u32 flags)
+static int mprotect_fixup(struct vm *vm, struct task *t, struct vm_area_struct *v, struct vm_area_struct **prev,
+			  vaddr_t start, vaddr_t end, u32 flags)
 {
 	u64 pages = (end - start) >> vm->page_shift, charged = 0, released = 0;
+	u32 old = v->vm_flags;
 	int r;
 
-	if (flags == v->vm_flags) {
+	if (flags == old) {
 		*prev = v;
 		return 0;
 	}
@@ -80,6 +82,8 @@ static int mprotect_fixup(struct vm *vm, struct vm_area_struct *v, struct vm_are
 	v->vm_flags = flags;
 	v->vm_page_prot = vm_get_page_prot(flags);
 	change_protection(vm, v, start, end);
+	if (vm->modern && (old & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
+		mm_populate(vm, t, start, end); /* breaks copy-on-write now, not at the first write */
 	return 0;
 }
 
@@ -111,7 +115,7 @@ s64 sys_mprotect(struct vm *vm, struct task *t, vaddr_t start, u64 len, u32 prot
 
 		if ((flags & ~(flags >> 4)) & VM_RWX)
 			return -EACCES;
-		r = mprotect_fixup(vm, v, &prev, at, stop, flags);
+		r = mprotect_fixup(vm, t, v, &prev, at, stop, flags);
 		if (r)
 			return r;
 		at = stop;

@@ -50,8 +50,8 @@ static struct vm_area_struct *copy_vma(struct vm *vm, struct vm_area_struct *v, 
 	if (find_vma_links(mm, to, to + new_len, &l))
 		return NULL;
 	n = vma_merge(vm, &(struct vma_merge){.mm = mm, .prev = l.prev, .addr = to, .end = to + new_len,
-					      .flags = v->vm_flags, .anon_vma = v->anon_vma, .file = v->vm_file,
-					      .pgoff = pgoff});
+					      .flags = v->vm_flags, .anon_vma = v->anon_vma, .source = v,
+					      .file = v->vm_file, .pgoff = pgoff});
 	if (n)
 		return n;
 	n = vma_alloc(vm);
@@ -119,7 +119,10 @@ static int check_growth(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 o
 	return may_expand_vm(vm, mm, more) ? 0 : -ENOMEM;
 }
 
-/* 6.17 moves several VMAs of a range at once if their size stays; holes between them stay holes. */
+/*
+ * 6.17 moves several VMAs of a range at once if their size stays. Each part replaces only what lies
+ * where it goes: what the target has below the source's holes stays.
+ */
 static s64 move_several(struct vm *vm, struct task *t, vaddr_t addr, u64 len, vaddr_t to)
 {
 	vaddr_t end = addr + len, at = addr;
@@ -128,8 +131,10 @@ static s64 move_several(struct vm *vm, struct task *t, vaddr_t addr, u64 len, va
 	while ((v = find_vma_slow(vm, t->mm, at)) && v->vm_start < end) {
 		vaddr_t from = v->vm_start > at ? v->vm_start : at;
 		vaddr_t stop = v->vm_end < end ? v->vm_end : end;
-		s64 r = move_vma(vm, t, from, stop - from, stop - from, to + (from - addr));
+		s64 r = do_munmap(vm, t->mm, to + (from - addr), stop - from);
 
+		if (!r)
+			r = move_vma(vm, t, from, stop - from, stop - from, to + (from - addr));
 		if (r < 0)
 			return r;
 		at = stop;
@@ -169,11 +174,11 @@ static s64 mremap_to(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u
 	r = vm->modern ? check_source(vm, mm, addr, old_len, new_len) : 0;
 	if (r)
 		return r;
+	if (vm->modern && old_len == new_len)
+		return move_several(vm, t, addr, old_len, to);
 	r = do_munmap(vm, mm, to, new_len);
 	if (r)
 		return r;
-	if (vm->modern && old_len == new_len)
-		return move_several(vm, t, addr, old_len, to);
 	if (old_len > new_len) {
 		r = do_munmap(vm, mm, addr + new_len, old_len - new_len);
 		if (r)
@@ -197,7 +202,7 @@ static s64 grow_in_place(struct vm *vm, struct task *t, vaddr_t addr, u64 old_le
 		return -EFAULT;
 	if (vm->modern) { /* 6.x merges with a neighbour it comes to touch (spec 06 s10.3) */
 		struct vma_merge m = {.mm = t->mm, .prev = v, .addr = v->vm_end, .end = end, .flags = v->vm_flags,
-				      .anon_vma = v->anon_vma, .file = v->vm_file,
+				      .anon_vma = v->anon_vma, .source = v, .file = v->vm_file,
 				      .pgoff = v->vm_pgoff + vma_pages(vm, v)};
 
 		if (!vma_merge(vm, &m))

@@ -219,6 +219,19 @@ static bool singular(const struct vm_area_struct *v)
 	return !list_empty(&v->anon_vma_chain) && v->anon_vma_chain.next->next == &v->anon_vma_chain;
 }
 
+/*
+ * 6.x: a side without anon_vma takes over the other's, unless that one's pages may still be a parent's.
+ * (4.0 asks the target's chain even when the anon_vma is the source's.)
+ */
+static bool anon_rule_later(const struct vm_area_struct *target, const struct vma_merge *m)
+{
+	const struct vm_area_struct *owner = target->anon_vma ? target : m->source;
+
+	if (target->anon_vma == m->anon_vma)
+		return true;
+	return !(target->anon_vma && m->anon_vma) && (!owner || singular(owner));
+}
+
 /* May pages of @a and @b live in one VMA? @v, if given, is the one whose chain decides. */
 static bool anon_rule(const struct anon_vma *a, const struct anon_vma *b, const struct vm_area_struct *v)
 {
@@ -232,15 +245,20 @@ static bool mergeable(const struct vm_area_struct *v, const struct vma_merge *m)
 	return !((v->vm_flags ^ m->flags) & ~(u32)VM_SOFTDIRTY) && v->vm_file == m->file;
 }
 
+static bool anon_fits(const struct vm *vm, const struct vm_area_struct *target, const struct vma_merge *m)
+{
+	return vm->modern ? anon_rule_later(target, m) : anon_rule(m->anon_vma, target->anon_vma, target);
+}
+
 static bool can_merge_after(const struct vm *vm, const struct vm_area_struct *prev, const struct vma_merge *m)
 {
-	return mergeable(prev, m) && anon_rule(m->anon_vma, prev->anon_vma, prev) &&
+	return mergeable(prev, m) && anon_fits(vm, prev, m) &&
 	       prev->vm_pgoff + vma_pages(vm, prev) == m->pgoff;
 }
 
 static bool can_merge_before(const struct vm *vm, const struct vm_area_struct *next, const struct vma_merge *m)
 {
-	return mergeable(next, m) && anon_rule(m->anon_vma, next->anon_vma, next) &&
+	return mergeable(next, m) && anon_fits(vm, next, m) &&
 	       next->vm_pgoff == m->pgoff + ((m->end - m->addr) >> vm->page_shift);
 }
 
@@ -370,7 +388,7 @@ int vma_modify_flags(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vad
 {
 	struct vma_merge m = {
 		.mm = v->vm_mm, .prev = *prev, .addr = start, .end = end, .flags = flags,
-		.anon_vma = v->anon_vma, .file = v->vm_file,
+		.anon_vma = v->anon_vma, .source = v, .file = v->vm_file,
 		.pgoff = v->vm_pgoff + ((start - v->vm_start) >> vm->page_shift),
 	};
 	struct vm_area_struct *merged = vma_merge(vm, &m);

@@ -48,6 +48,7 @@ struct vma_merge {
 	vaddr_t addr, end;
 	u32 flags;
 	struct anon_vma *anon_vma;
+	const struct vm_area_struct *source; /* the VMA whose pages and anon_vma these are; NULL: new */
 	struct vm_file *file;
 	u64 pgoff;
 };
