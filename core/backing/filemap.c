@@ -220,7 +220,7 @@ static struct page *add_page(struct filemap *fm, struct vm_file *f, u64 index)
 	inc_zone_page_state(fm->phys, p, NR_FILE_PAGES);
 	if (f->shmem)
 		inc_zone_page_state(fm->phys, p, NR_SHMEM);
-	lru_cache_add(fm->lru, p, f->shmem ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE);
+	lru_cache_add(fm->lru, p);
 	return p;
 }
 

@@ -133,13 +133,27 @@ static void put_lru(struct out *o, const struct zone *z, const struct page_list 
 	end(o);
 }
 
+static const struct zone *first_zone(const struct phys *phys, unsigned node)
+{
+	const struct zone *z = phys->zones;
+
+	while (z->node != node || (!z->present_pages && z + 1 < phys->zones + phys->nr_zones && z[1].node == node))
+		z++;
+	return z;
+}
+
+/* Lists of a zone; with reclaim=node the node's, under the name of its first zone with pages. */
 static void zone_lru(struct out *o, const struct zone *z)
 {
 	static const char *const names[NR_LRU_LISTS] = {"inactive_anon", "active_anon", "inactive_file",
 							"active_file", "unevictable"};
 
+	const struct lruvec *v = zone_lruvec(&o->m->vm.lru, z);
+
+	if (o->m->vm.lru.per_node && z != first_zone(&o->m->phys, z->node))
+		return;
 	for (unsigned l = 0; l < NR_LRU_LISTS; l++)
-		put_lru(o, z, &z->lruvec.lists[l], names[l]);
+		put_lru(o, z, &v->lists[l], names[l]);
 }
 
 static bool keep(struct machine *m, char *text)

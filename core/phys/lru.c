@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ *   lru_cache_add -> pagevec -> head of active or inactive list ... tail <- reclaim scans from here
+ *   mark_page_accessed: inactive -> inactive, referenced -> active -> active, referenced
+ */
 #include "core/phys/lru.h"
 
 #include <errno.h>
@@ -6,72 +10,189 @@
 
 #include "core/phys/page_alloc.h"
 
-int lru_init(struct lru *lru, struct phys *phys, bool per_node)
+int lru_init(struct lru *lru, struct phys *phys, const struct machine_config *c)
 {
 	lru->phys = phys;
-	lru->per_node = per_node;
-	lru->add = calloc((size_t)phys->ncpu * NR_LRU_LISTS, sizeof(*lru->add));
-	return lru->add ? 0 : -ENOMEM;
+	lru->per_node = c->reclaim == RECLAIM_NODE;
+	lru->pagevec_size = (u32)c->pagevec;
+	for (unsigned i = 0; i < phys->nr_zones; i++) {
+		struct zone *z = &phys->zones[i];
+
+		lru->vec[z->slot + 1] = lru->per_node ? &zone_pgdat(z)->lruvec : &z->lruvec;
+	}
+	lru->cpu = calloc(phys->ncpu, sizeof(*lru->cpu));
+	return lru->cpu ? 0 : -ENOMEM;
 }
 
 void lru_destroy(struct lru *lru)
 {
-	free(lru->add);
-	lru->add = NULL;
+	free(lru->cpu);
+	lru->cpu = NULL;
 }
 
-static struct lruvec *lruvec_of(const struct lru *lru, struct zone *z)
+/* ---- lists ---- */
+
+MM_INLINE void mod_lru_size(const struct lru *lru, const struct page *p, enum lru_list l, s64 delta)
 {
-	return lru->per_node ? &zone_pgdat(z)->lruvec : &z->lruvec;
+	mod_zone_page_state(page_zone(lru->phys, p), (enum zone_stat_item)(NR_INACTIVE_ANON + l),
+			    delta);
 }
 
-enum lru_list page_lru(const struct page *p)
+MM_INLINE void link_page(struct lru *lru, struct page *p, enum lru_list l)
 {
-	if (PageUnevictable(p))
-		return LRU_UNEVICTABLE;
-	if (PageSwapBacked(p))
-		return PageActive(p) ? LRU_ACTIVE_ANON : LRU_INACTIVE_ANON;
-	return PageActive(p) ? LRU_ACTIVE_FILE : LRU_INACTIVE_FILE;
-}
-
-static void add_to_list(struct lru *lru, struct page *p, enum lru_list list)
-{
-	struct zone *z = page_zone(lru->phys, p);
-
 	VM_BUG_ON(PageLRU(p));
 	SetPageLRU(p);
-	if (list == LRU_ACTIVE_ANON || list == LRU_ACTIVE_FILE)
-		SetPageActive(p);
-	if (list == LRU_UNEVICTABLE)
-		SetPageUnevictable(p);
-	plist_add_head(lru->phys->memmap, &lruvec_of(lru, z)->lists[list], p);
-	mod_zone_page_state(z, (enum zone_stat_item)(NR_INACTIVE_ANON + list), 1);
+	plist_add_head(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
+	mod_lru_size(lru, p, l, 1);
 }
 
-void lru_pagevec_drain(struct lru *lru, struct pagevec *pv, enum lru_list list)
+MM_INLINE void unlink_page(struct lru *lru, struct page *p, enum lru_list l)
 {
-	for (u32 i = 0; i < pv->nr; i++) {
+	VM_BUG_ON(!PageLRU(p));
+	ClearPageLRU(p);
+	plist_del(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
+	mod_lru_size(lru, p, l, -1);
+}
+
+void add_page_to_lru_list(struct lru *lru, struct page *p, enum lru_list l)
+{
+	link_page(lru, p, l);
+}
+
+void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l)
+{
+	VM_BUG_ON(PageLRU(p));
+	SetPageLRU(p);
+	plist_add_tail(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
+	mod_lru_size(lru, p, l, 1);
+}
+
+void del_page_from_lru_list(struct lru *lru, struct page *p, enum lru_list l)
+{
+	unlink_page(lru, p, l);
+}
+
+u64 lruvec_size(const struct lru *lru, const struct lruvec *vec, enum lru_list l, unsigned max_type)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < lru->phys->nr_zones; i++) {
+		const struct zone *z = &lru->phys->zones[i];
+
+		if (zone_lruvec(lru, z) == vec && z->type <= max_type)
+			sum += (u64)z->vm_stat[NR_INACTIVE_ANON + l];
+	}
+	return sum;
+}
+
+/* ---- batches ---- */
+
+/* Frees pages whose last reference was a batch's, the last of them first. */
+static void free_lone(struct lru *lru, const u32 *frames, u32 nr)
+{
+	while (nr)
+		lru_put_page_slow(lru, frame_to_page(lru->phys, frames[--nr]));
+}
+
+void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
+{
+	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr;
+
+	for (u32 i = 0; i < nr; i++) {
 		struct page *p = frame_to_page(lru->phys, pv->frames[i]);
 
-		add_to_list(lru, p, list);
-		lru_put_page(lru, p);
+		link_page(lru, p, page_lru(p));
+		update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), PageActive(p));
+		if (MM_UNLIKELY(put_page_testzero(p)))
+			lone[nr_lone++] = pv->frames[i];
 	}
 	pv->nr = 0;
+	free_lone(lru, lone, nr_lone);
 }
 
-void lru_add_now(struct lru *lru, struct page *p, enum lru_list list)
+/* Runs @move on each page of @pv and drops the batch's references. */
+static void drain_moving(struct lru *lru, struct pagevec *pv,
+			 void (*move)(struct lru *, struct page *))
 {
-	add_to_list(lru, p, list);
+	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr;
+
+	for (u32 i = 0; i < nr; i++) {
+		struct page *p = frame_to_page(lru->phys, pv->frames[i]);
+
+		move(lru, p);
+		if (put_page_testzero(p))
+			lone[nr_lone++] = pv->frames[i];
+	}
+	pv->nr = 0;
+	free_lone(lru, lone, nr_lone);
+}
+
+/* Queues @p for @move, which happens when the batch is full. */
+static void queue_moving(struct lru *lru, struct pagevec *pv, struct page *p,
+			 void (*move)(struct lru *, struct page *))
+{
+	get_page(p);
+	pv->frames[pv->nr++] = page_frame(lru->phys, p);
+	if (pv->nr == lru->pagevec_size)
+		drain_moving(lru, pv, move);
+}
+
+static void count_event(struct lru *lru, enum vm_event_item ev)
+{
+	count_vm_event(lru->phys->hw, lru->phys->hw->cpu, ev);
+}
+
+static void activate_fn(struct lru *lru, struct page *p)
+{
+	if (!PageLRU(p) || PageActive(p) || PageUnevictable(p))
+		return;
+	unlink_page(lru, p, page_lru(p));
+	SetPageActive(p);
+	link_page(lru, p, page_lru(p));
+	count_event(lru, EV_PGACTIVATE);
+	update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), true);
+}
+
+static void rotate_fn(struct lru *lru, struct page *p)
+{
+	if (!PageLRU(p) || PageActive(p) || PageUnevictable(p))
+		return;
+	plist_move_tail(lru->phys->memmap, &page_lruvec(lru, p)->lists[page_lru(p)], p);
+	count_event(lru, EV_PGROTATED);
+}
+
+static void deactivate_fn(struct lru *lru, struct page *p)
+{
+	bool active = PageActive(p), busy = PageWriteback(p) || PageDirty(p);
+
+	if (!PageLRU(p) || PageUnevictable(p) || page_mapped(p))
+		return;
+	unlink_page(lru, p, page_lru(p));
+	p->flags &= ~(1u << PG_active | 1u << PG_referenced);
+	if (busy) { /* write-back will end some day, and PG_reclaim move it on */
+		SetPageReclaim(p);
+		link_page(lru, p, page_lru(p));
+	} else {
+		add_page_to_lru_tail(lru, p, page_lru(p));
+		count_event(lru, EV_PGROTATED);
+	}
+	if (active)
+		count_event(lru, EV_PGDEACTIVATE);
+	update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), false);
 }
 
 void lru_add_drain(struct lru *lru, unsigned cpu)
 {
-	for (unsigned l = 0; l < NR_LRU_LISTS; l++) {
-		struct pagevec *pv = &lru->add[cpu * NR_LRU_LISTS + l];
+	struct lru_cpu *c = &lru->cpu[cpu];
 
-		if (pv->nr)
-			lru_pagevec_drain(lru, pv, (enum lru_list)l);
-	}
+	if (c->add.nr)
+		lru_add_drain_vec(lru, &c->add);
+	if (c->rotate.nr)
+		drain_moving(lru, &c->rotate, rotate_fn);
+	if (c->deactivate.nr)
+		drain_moving(lru, &c->deactivate, deactivate_fn);
+	if (c->activate.nr)
+		drain_moving(lru, &c->activate, activate_fn);
 }
 
 void lru_add_drain_all(struct lru *lru)
@@ -80,60 +201,198 @@ void lru_add_drain_all(struct lru *lru)
 		lru_add_drain(lru, cpu);
 }
 
+/* ---- second chance ---- */
+
+static struct lru_cpu *this_cpu(struct lru *lru)
+{
+	return &lru->cpu[lru->phys->hw->cpu];
+}
+
+void activate_page(struct lru *lru, struct page *p)
+{
+	if (!PageLRU(p) || PageActive(p) || PageUnevictable(p))
+		return;
+	if (lru->phys->ncpu == 1)
+		activate_fn(lru, p);
+	else
+		queue_moving(lru, &this_cpu(lru)->activate, p, activate_fn);
+}
+
+/* A page still in this CPU's batch becomes active by its flag alone. */
+static void activate_queued(struct lru *lru, struct page *p)
+{
+	const struct pagevec *pv = &this_cpu(lru)->add;
+	u32 f = page_frame(lru->phys, p);
+
+	for (u32 i = pv->nr; i-- > 0;)
+		if (pv->frames[i] == f) {
+			SetPageActive(p);
+			return;
+		}
+}
+
+void mark_page_accessed(struct lru *lru, struct page *p)
+{
+	if (!PageReferenced(p)) {
+		SetPageReferenced(p);
+		return;
+	}
+	if (PageActive(p) || PageUnevictable(p))
+		return;
+	if (PageLRU(p))
+		activate_page(lru, p);
+	else
+		activate_queued(lru, p);
+	ClearPageReferenced(p);
+	if (page_is_file_cache(p))
+		page_lruvec(lru, p)->inactive_age++;
+}
+
+void rotate_reclaimable_page(struct lru *lru, struct page *p)
+{
+	if (!PageLocked(p) && !PageDirty(p) && !PageUnevictable(p) && PageLRU(p))
+		queue_moving(lru, &this_cpu(lru)->rotate, p, rotate_fn);
+}
+
+void deactivate_file_page(struct lru *lru, struct page *p)
+{
+	if (!PageUnevictable(p) && page_count(p))
+		queue_moving(lru, &this_cpu(lru)->deactivate, p, deactivate_fn);
+}
+
+/* ---- single pages ---- */
+
+void lru_add_now(struct lru *lru, struct page *p)
+{
+	link_page(lru, p, page_lru(p));
+}
+
+void lru_add_unevictable(struct lru *lru, struct page *p)
+{
+	ClearPageActive(p);
+	SetPageUnevictable(p);
+	link_page(lru, p, LRU_UNEVICTABLE);
+}
+
 bool lru_isolate(struct lru *lru, struct page *p)
 {
-	struct zone *z;
-	enum lru_list list;
-
 	if (!PageLRU(p))
 		return false;
-	z = page_zone(lru->phys, p);
-	list = page_lru(p);
-	plist_del(lru->phys->memmap, &lruvec_of(lru, z)->lists[list], p);
-	mod_zone_page_state(z, (enum zone_stat_item)(NR_INACTIVE_ANON + list), -1);
-	ClearPageLRU(p);
+	unlink_page(lru, p, page_lru(p));
 	return true;
+}
+
+int isolate_lru_page(struct lru *lru, struct page *p)
+{
+	if (!PageLRU(p))
+		return -EBUSY;
+	get_page(p);
+	unlink_page(lru, p, page_lru(p));
+	return 0;
+}
+
+void putback_lru_page(struct lru *lru, struct page *p)
+{
+	bool was = PageUnevictable(p);
+
+	ClearPageUnevictable(p);
+	if (PageMlocked(p)) {
+		lru_add_unevictable(lru, p);
+		if (!was)
+			count_event(lru, EV_UNEVICTABLE_PGCULLED);
+	} else {
+		lru_cache_add(lru, p);
+		if (was)
+			count_event(lru, EV_UNEVICTABLE_PGRESCUED);
+	}
+	lru_put_page(lru, p);
 }
 
 void lru_put_page_slow(struct lru *lru, struct page *p)
 {
 	lru_isolate(lru, p);
-	p->flags &= ~(1u << PG_active | 1u << PG_unevictable | 1u << PG_swapbacked | 1u << PG_uptodate |
-		      1u << PG_dirty | 1u << PG_referenced);
-	p->mapping = 0;
+	lru_forget_page(p);
 	free_hot_cold_page(lru->phys, lru->phys->hw->cpu, p, false);
+}
+
+/* ---- checks ---- */
+
+#define I09(n) (9000 + (n))
+
+static const char *page_fault_of(const struct page *p, unsigned l)
+{
+	if (!PageLRU(p) || !page_count(p))
+		return "is not marked as on a list, or free";
+	if (PageUnevictable(p) && PageActive(p))
+		return "is active and unevictable";
+	if (page_lru(p) != l)
+		return "has flags of another list";
+	if (PageMlocked(p) && l != LRU_UNEVICTABLE)
+		return "is mlocked";
+	return NULL;
+}
+
+/* Walks the lists of one lruvec; per slot of @length how many pages of each zone and list. */
+static int check_lruvec(struct lru *lru, const struct lruvec *v, u64 (*length)[NR_LRU_LISTS],
+			char *why, size_t n)
+{
+	struct phys *phys = lru->phys;
+
+	for (unsigned l = 0; l < NR_LRU_LISTS; l++) {
+		u64 nr = 0;
+
+		for (struct page *p = plist_first(phys->memmap, &v->lists[l]); p;
+		     p = plist_next(phys->memmap, p)) {
+			const char *bad = page_fault_of(p, l);
+
+			if (!bad && page_lruvec(lru, p) != v)
+				bad = "belongs to another zone";
+			if (!bad && ++nr > v->lists[l].nr)
+				bad = "is beyond the list's length";
+			if (bad) {
+				snprintf(why, n, "I09.%d: frame %u on LRU list %u %s",
+					 PageMlocked(p) ? 5 : 1, page_frame(phys, p), l, bad);
+				return PageUnevictable(p) && PageActive(p) ? I09(3)
+				       : PageMlocked(p)			   ? I09(5)
+									   : I09(1);
+			}
+			length[page_zone(phys, p)->slot][l]++;
+		}
+		if (nr != v->lists[l].nr) {
+			snprintf(why, n, "I09.2: LRU list %u: %llu pages, length says %llu", l,
+				 (unsigned long long)nr, (unsigned long long)v->lists[l].nr);
+			return I09(2);
+		}
+	}
+	return 0;
 }
 
 int lru_check(struct lru *lru, char *why, size_t n)
 {
-	u64 length[NR_LRU_LISTS] = {0};
+	u64 length[MM_MAX_ZONES][NR_LRU_LISTS] = {{0}};
+	struct phys *phys = lru->phys;
+	int r = 0;
 
-	for (unsigned i = 0; i < lru->phys->nr_zones; i++) {
-		struct zone *z = &lru->phys->zones[i];
+	for (unsigned i = 0; i < phys->nr_zones && !r; i++) {
+		const struct lruvec *v = zone_lruvec(lru, &phys->zones[i]);
+		bool seen = false;
 
-		if (lru->per_node && z != zone_pgdat(z)->node_zones[z->type])
-			continue;
-		for (unsigned l = 0; l < NR_LRU_LISTS; l++) {
-			const struct page_list *list = &z->lruvec.lists[l];
-
-			for (struct page *p = plist_first(lru->phys->memmap, list); p;
-			     p = plist_next(lru->phys->memmap, p)) {
-				if (!PageLRU(p) || page_lru(p) != l || !page_count(p)) {
-					snprintf(why, n, "lru: frame %u on list %u", page_frame(lru->phys, p), l);
-					return 1;
-				}
-				length[l]++;
-			}
-		}
+		for (unsigned k = 0; k < i; k++)
+			seen |= zone_lruvec(lru, &phys->zones[k]) == v;
+		if (!seen)
+			r = check_lruvec(lru, v, length, why, n);
 	}
-	for (unsigned l = 0; l < NR_LRU_LISTS && !lru->per_node; l++) {
-		s64 counted = global_page_state(lru->phys, (enum zone_stat_item)(NR_INACTIVE_ANON + l));
+	for (unsigned i = 0; i < phys->nr_zones && !r; i++)
+		for (unsigned l = 0; l < NR_LRU_LISTS && !r; l++) {
+			const struct zone *z = &phys->zones[i];
 
-		if (counted != (s64)length[l]) {
-			snprintf(why, n, "lru: list %u has %llu pages, counter says %lld", l,
-				 (unsigned long long)length[l], (long long)counted);
-			return 1;
+			if (z->vm_stat[NR_INACTIVE_ANON + l] == (s64)length[z->slot][l])
+				continue;
+			snprintf(why, n,
+				 "I09.2: zone %s, LRU list %u: %llu pages, counter says %lld",
+				 z->name, l, (unsigned long long)length[z->slot][l],
+				 (long long)z->vm_stat[NR_INACTIVE_ANON + l]);
+			r = I09(2);
 		}
-	}
-	return 0;
+	return r;
 }

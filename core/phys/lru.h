@@ -1,60 +1,150 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * LRU lists and the per-CPU batches in front of them (spec 09 s1; Linux: mm/swap.c).
+ * LRU lists, second chance, and the per-CPU batches in front of them (spec 09 s1, s2).
  *
  * Terms
- *   pagevec   up to 14 pages of a CPU on their way to the lists; each holds one reference.
+ *   pagevec   up to lru->pagevec_size pages of a CPU on their way to a list or to another place of
+ *             one; each holds one reference.
+ *   lruvec    the five lists and their statistics: a zone's, or with reclaim=node a node's.
+ *   type      0 anonymous (PG_swapbacked: shared memory too), 1 file.
  *
- * Being on a list costs no reference; whoever drops the last one takes the page off its list
- * (lru_put_page). Lists are the zone's; the node's with reclaim=node.
- * Owns the pagevecs. Invariant: a page is on a list iff PG_lru; the lists' lengths are the zone
- * counters nr_inactive_anon .. nr_unevictable.
+ * Page flags decide the list: set PG_active, PG_unevictable and PG_swapbacked before adding. Being
+ * on a list costs no reference; whoever drops the last one takes the page off its list
+ * (lru_put_page). Owns the pagevecs; the lists belong to their zone or node.
+ * Invariants (lru_check): I09.1 a page with PG_lru is on exactly the list its flags name; I09.2
+ * lengths equal nr_inactive_anon .. nr_unevictable; I09.3 PG_unevictable excludes PG_active; I09.5
+ * a mlocked page on a list is on the unevictable one. Linux: mm/swap.c, include/linux/mm_inline.h;
+ * left out: compound pages on the lists, hotplug.
  */
 #ifndef MEMRIG_LRU_H
 #define MEMRIG_LRU_H
 
 #include "core/phys/mmzone.h"
 
-#define PAGEVEC_SIZE 14
+#define PAGEVEC_MAX 31
 
 struct pagevec {
 	u32 nr;
-	u32 frames[PAGEVEC_SIZE];
+	u32 frames[PAGEVEC_MAX];
+};
+
+struct lru_cpu {
+	struct pagevec add, rotate, deactivate, activate;
 };
 
 struct lru {
 	struct phys *phys;
+	u32 pagevec_size;
 	bool per_node;
-	struct pagevec *add; /* [ncpu][NR_LRU_LISTS] */
+	struct lru_cpu *cpu;		      /* [ncpu] */
+	struct lruvec *vec[MM_MAX_ZONES + 1]; /* by zone slot + 1; entry 0: never allocated */
 };
 
-int lru_init(struct lru *lru, struct phys *phys, bool per_node); /* 0 or -ENOMEM */
+/* Lists per zone, or per node with reclaim=node; pagevec= pages a batch. 0 or -ENOMEM. */
+int lru_init(struct lru *lru, struct phys *phys, const struct machine_config *c);
 void lru_destroy(struct lru *lru);
 
-void lru_pagevec_drain(struct lru *lru, struct pagevec *pv, enum lru_list list);
-
-/* Queues a page that is on no list; takes a reference until the batch is drained. */
-MM_INLINE void lru_cache_add(struct lru *lru, struct page *p, enum lru_list list)
+/* Not PG_swapbacked: what get_scan_count() calls file. Shared memory is not. */
+MM_INLINE bool page_is_file_cache(const struct page *p)
 {
-	struct pagevec *pv = &lru->add[lru->phys->hw->cpu * NR_LRU_LISTS + list];
-
-	get_page(p);
-	pv->frames[pv->nr++] = page_frame(lru->phys, p);
-	if (MM_UNLIKELY(pv->nr == PAGEVEC_SIZE))
-		lru_pagevec_drain(lru, pv, list);
+	return !PageSwapBacked(p);
 }
 
-/* Straight to a list, without a batch: pages of locked areas. */
-void lru_add_now(struct lru *lru, struct page *p, enum lru_list list);
+/* The list @p is or would be on, by its flags. */
+MM_INLINE enum lru_list page_lru(const struct page *p)
+{
+	if (MM_UNLIKELY(PageUnevictable(p)))
+		return LRU_UNEVICTABLE;
+	return (enum lru_list)((PageSwapBacked(p) ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE) +
+			       (PageActive(p) ? 1 : 0));
+}
 
+MM_INLINE bool is_file_lru(enum lru_list l)
+{
+	return l == LRU_INACTIVE_FILE || l == LRU_ACTIVE_FILE;
+}
+
+MM_INLINE bool is_active_lru(enum lru_list l)
+{
+	return l == LRU_ACTIVE_ANON || l == LRU_ACTIVE_FILE;
+}
+
+/* Lists of @p's zone or node. @p must have been allocated once. */
+MM_INLINE struct lruvec *page_lruvec(const struct lru *lru, const struct page *p)
+{
+	VM_BUG_ON(!(p->flags >> PAGE_ZONE_SHIFT));
+	return lru->vec[p->flags >> PAGE_ZONE_SHIFT];
+}
+
+MM_INLINE struct lruvec *zone_lruvec(const struct lru *lru, const struct zone *z)
+{
+	return lru->vec[z->slot + 1];
+}
+
+/* Puts every page of @pv on its list and drops the batch's references. */
+void lru_add_drain_vec(struct lru *lru, struct pagevec *pv);
+
+/*
+ * Queues a page that is on no list; takes a reference until the batch is drained. A full batch is
+ * drained first: 14 pages wait, the 15th call moves them.
+ */
+MM_INLINE void lru_cache_add(struct lru *lru, struct page *p)
+{
+	struct pagevec *pv = &lru->cpu[lru->phys->hw->cpu].add;
+
+	VM_BUG_ON(PageLRU(p));
+	get_page(p);
+	if (MM_UNLIKELY(pv->nr == lru->pagevec_size))
+		lru_add_drain_vec(lru, pv);
+	pv->frames[pv->nr++] = page_frame(lru->phys, p);
+}
+
+/* Straight to the head of its list, without a batch and without statistics. */
+void lru_add_now(struct lru *lru, struct page *p);
+/* The same onto the unevictable list: PG_active goes, PG_unevictable comes. */
+void lru_add_unevictable(struct lru *lru, struct page *p);
+
+/* Drains all batches of a CPU, or of all. */
 void lru_add_drain(struct lru *lru, unsigned cpu);
 void lru_add_drain_all(struct lru *lru);
 
-/* Takes @p off its list. False if it is on none. */
+/*
+ * Second chance (spec 09 s2): unreferenced -> referenced -> active, unreferenced -> referenced.
+ * Counts pgactivate when the page moves, and the lruvec's inactive_age for file pages at once.
+ */
+void mark_page_accessed(struct lru *lru, struct page *p);
+/* Moves an inactive page to its active list: through a batch, at once on a machine of one CPU. */
+void activate_page(struct lru *lru, struct page *p);
+/* A file page that its owner gives up: to the inactive list (spec 09 s2). pgdeactivate, pgrotated.
+ */
+void deactivate_file_page(struct lru *lru, struct page *p);
+/* Write-back of a page marked for reclaim has ended: to the inactive tail. pgrotated. */
+void rotate_reclaimable_page(struct lru *lru, struct page *p);
+
+/* Takes @p off its list with a reference of its own: 0, or -EBUSY if it is on none. */
+int isolate_lru_page(struct lru *lru, struct page *p);
+/* Back through the batch, or to the unevictable list if mlocked; drops isolate's reference. */
+void putback_lru_page(struct lru *lru, struct page *p);
+
+/* Takes @p off its list. False if it is on none. No reference is taken. */
 bool lru_isolate(struct lru *lru, struct page *p);
 
-/* The list @p is or would be on, by its flags. */
-enum lru_list page_lru(const struct page *p);
+/* Statistics of a page that enters a list or was looked at (Linux: update_page_reclaim_stat). */
+MM_INLINE void update_reclaim_stat(struct lruvec *v, bool file, bool rotated)
+{
+	v->recent_scanned[file]++;
+	if (rotated)
+		v->recent_rotated[file]++;
+}
+
+/* For those who move pages between lists themselves: list, flags and counters together. */
+void add_page_to_lru_list(struct lru *lru, struct page *p, enum lru_list l);
+void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l);
+void del_page_from_lru_list(struct lru *lru, struct page *p, enum lru_list l);
+
+/* Length of list @l over the zones of @vec up to type @max_type. */
+u64 lruvec_size(const struct lru *lru, const struct lruvec *vec, enum lru_list l,
+		unsigned max_type);
 
 /* Drops a reference; at the last one takes @p off its list and frees it. */
 void lru_put_page_slow(struct lru *lru, struct page *p);
@@ -64,7 +154,16 @@ MM_INLINE void lru_put_page(struct lru *lru, struct page *p)
 		lru_put_page_slow(lru, p);
 }
 
-/* Lists, flags and counters agree: 0, or 1 with a sentence in @why. */
+/* Clears what a page of user memory must not carry into the free lists. Count must be 0. */
+MM_INLINE void lru_forget_page(struct page *p)
+{
+	p->flags &= ~(1u << PG_active | 1u << PG_unevictable | 1u << PG_swapbacked |
+		      1u << PG_uptodate | 1u << PG_dirty | 1u << PG_referenced | 1u << PG_reclaim |
+		      1u << PG_error | 1u << PG_mappedtodisk);
+	p->mapping = 0;
+}
+
+/* I09.1 to I09.3 and I09.5: 0, or 9000 + n with a sentence in @why. */
 int lru_check(struct lru *lru, char *why, size_t n);
 
 #endif

@@ -136,7 +136,7 @@ static void mlock_page(struct vm *vm, struct page *p)
 	count_vm_event(vm->hw, vm->hw->cpu, EV_UNEVICTABLE_PGMLOCKED);
 	if (!lru_isolate(&vm->lru, p))
 		return;
-	lru_add_now(&vm->lru, p, LRU_UNEVICTABLE);
+	lru_add_unevictable(&vm->lru, p);
 }
 
 static void munlock_page(struct vm *vm, struct page *p)
@@ -148,7 +148,7 @@ static void munlock_page(struct vm *vm, struct page *p)
 	if (!lru_isolate(&vm->lru, p))
 		return;
 	ClearPageUnevictable(p);
-	lru_add_now(&vm->lru, p, page_lru(p));
+	lru_add_now(&vm->lru, p);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_UNEVICTABLE_PGRESCUED);
 }
 
@@ -159,7 +159,7 @@ void clear_page_mlock(struct vm *vm, struct page *p)
 	count_vm_event(vm->hw, vm->hw->cpu, EV_UNEVICTABLE_PGCLEARED);
 	if (lru_isolate(&vm->lru, p)) {
 		ClearPageUnevictable(p);
-		lru_add_now(&vm->lru, p, page_lru(p));
+		lru_add_now(&vm->lru, p);
 	}
 }
 

@@ -30,10 +30,12 @@ MM_INLINE void page_add_new_anon_rmap(struct vm *vm, struct page *p, const struc
 	p->mapping = (u64)(uintptr_t)v->anon_vma | PAGE_MAPPING_ANON;
 	p->index = linear_page_index(vm, v, addr);
 	inc_zone_page_state(vm->phys, p, NR_ANON_PAGES);
-	if (MM_UNLIKELY(v->vm_flags & VM_LOCKED))
-		lru_add_now(&vm->lru, p, LRU_UNEVICTABLE);
-	else
-		lru_cache_add(&vm->lru, p, vm->modern ? LRU_INACTIVE_ANON : LRU_ACTIVE_ANON);
+	if (MM_UNLIKELY(v->vm_flags & VM_LOCKED)) {
+		lru_add_unevictable(&vm->lru, p);
+		return;
+	}
+	p->flags |= vm->modern ? 0 : 1u << PG_active;
+	lru_cache_add(&vm->lru, p);
 }
 
 MM_INLINE void page_add_file_rmap(struct vm *vm, struct page *p)

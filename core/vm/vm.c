@@ -81,7 +81,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 		vm->fault_around_pages = 1;
 	while (vm->fault_around_pages & (vm->fault_around_pages - 1))
 		vm->fault_around_pages &= vm->fault_around_pages - 1;
-	r = lru_init(&vm->lru, vm->phys, c->reclaim);
+	r = lru_init(&vm->lru, vm->phys, c);
 	if (!r)
 		r = filemap_init(&vm->files, vm->phys, &vm->lru);
 	if (!r)
