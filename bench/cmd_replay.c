@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/cmd.h"
+#include "bench/footprint.h"
 #include "bench/heap_host.h"
 #include "bench/machine_args.h"
 #include "bench/manifest.h"
@@ -187,9 +188,8 @@ static int finish(struct machine *m, const struct replay_args *a, const struct r
 	if (a->summary || (!a->quiet && !a->show))
 		result_print(m, st, &t, stdout);
 	if (t.lost)
-		fprintf(stderr, "memrig: replay: %s: the recorder lost %" PRIu64 " events\n", a->trace, t.lost);
-	if (fflush(stdout) || ferror(stdout))
-		return complain("standard output: write error");
+		fprintf(stderr, "memrig: replay: %s: the recorder lost %" PRIu64 " events\n",
+			a->trace, t.lost);
 	return status;
 }
 
@@ -249,12 +249,34 @@ static int host_heap(const struct replay_args *a)
 	return 0;
 }
 
+/* mem=0.5wss: the trace runs once before, to see what it needs. */
+static int resolve_mem(struct replay_args *a, char *err, size_t errlen)
+{
+	struct op_source src;
+	struct trace_reader *r;
+	int rc;
+
+	if (!footprint_asked(&a->machine.config))
+		return 0;
+	r = trace_open(a->trace, 0, err, errlen);
+	if (!r)
+		return -EINVAL;
+	src = trace_source(r);
+	rc = footprint_resolve(&a->machine.config, &src, err, errlen);
+	trace_close(r);
+	return rc;
+}
+
 int cmd_replay(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
 	static const struct argp argp = {
-		.options = options, .parser = parse, .args_doc = "TRACE", .children = children,
-		.doc = "Replays a trace (.mrt or text) on a fresh machine.\vExit status: 0 done; 1 with --check: a "
+		.options = options,
+		.parser = parse,
+		.args_doc = "TRACE",
+		.children = children,
+		.doc = "Replays a trace (.mrt or text) on a fresh machine.\vExit status: 0 done; 1 "
+		       "with --check: a "
 		       "result differed or an invariant is broken; 2 unusable input.",
 	};
 	struct replay_args a = {0};
@@ -269,6 +291,8 @@ int cmd_replay(int argc, char **argv)
 		return 2;
 	if (a.machine.config.heap != HEAP_MODEL)
 		return host_heap(&a);
+	if (resolve_mem(&a, err, sizeof(err)))
+		return complain(err);
 	r = trace_open(a.trace, 0, err, sizeof(err));
 	if (!r)
 		return complain(err);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bench/cmd.h"
+#include "bench/footprint.h"
 #include "bench/heap_host.h"
 #include "bench/machine_args.h"
 #include "bench/replay_loop.h"
@@ -176,6 +177,15 @@ static struct op_strings source_strings(void *self)
 	return workload_strings(s->run);
 }
 
+static struct op_source workload_source(struct source *s)
+{
+	return (struct op_source){.self = s,
+				  .next = source_next,
+				  .error = source_error,
+				  .line = source_line,
+				  .strings = source_strings};
+}
+
 static int print_views(struct machine *m, const char *list)
 {
 	char *copy = strdup(list), *save = NULL;
@@ -231,12 +241,35 @@ static int report(struct machine *m, const struct run_args *a, const struct repl
 	return status;
 }
 
+/* mem=0.5wss: the workload, not yet started, runs once before, to see what it needs. */
+static int resolve_mem(struct run_args *a, const struct workload_options *o, char *err,
+		       size_t errlen)
+{
+	struct workload_run once = a->run;
+	struct op_source src;
+	struct source *s;
+	int rc;
+
+	if (!footprint_asked(&a->machine.config) || a->write || a->machine.config.heap)
+		return 0;
+	snprintf(err, errlen, "out of memory");
+	s = calloc(1, sizeof(*s));
+	rc = s ? workload_start(&once, o, err, errlen) : -ENOMEM;
+	if (!rc) {
+		s->run = &once;
+		src = workload_source(s);
+		rc = footprint_resolve(&a->machine.config, &src, err, errlen);
+		workload_stop(&once);
+	}
+	free(s);
+	return rc;
+}
+
 static int replay(struct run_args *a)
 {
 	struct replay_options opt = {.check = a->check, .quiet = a->quiet, .time_ops = true};
 	struct source *s = calloc(1, sizeof(*s));
-	struct op_source src = {.self = s, .next = source_next, .error = source_error,
-				.line = source_line, .strings = source_strings};
+	struct op_source src = workload_source(s);
 	struct replay_stats *st = calloc(1, sizeof(*st));
 	char err[512] = "out of memory";
 	struct machine *m = s && st ? machine_create(&a->machine.config, err, sizeof(err)) : NULL;
@@ -285,7 +318,7 @@ static int dispatch(struct run_args *a)
 				     .page = 4096ull << (2 * a->machine.config.page)};
 	int rc;
 
-	if (workload_start(&a->run, &o, err, sizeof(err)))
+	if (resolve_mem(a, &o, err, sizeof(err)) || workload_start(&a->run, &o, err, sizeof(err)))
 		return cmd_error("run: %s", err);
 	if (a->write) {
 		rc = workload_write_trace(&a->run, a->write, a->text, a->as_text, err, sizeof(err));
@@ -305,7 +338,8 @@ int cmd_run(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options, .parser = parse, .args_doc = "WORKLOAD [PARAMETER=VALUE...]",
 		.children = children,
-		.doc = "Generates a workload and replays it on a fresh machine, or writes it as a trace.",
+		.doc = "Generates a workload and replays it on a fresh machine, or writes it as a "
+		       "trace.",
 	};
 	struct run_args *a = calloc(1, sizeof(*a));
 	int rc = EXIT_DONE;

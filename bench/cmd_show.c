@@ -64,9 +64,13 @@ int cmd_show(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
 	static const struct argp argp = {
-		.parser = parse, .args_doc = "VIEW...", .children = children,
-		.doc = "Boots a machine and prints views of it: buddyinfo, zoneinfo, pagetypeinfo, slabinfo, "
-		       "vmallocinfo, meminfo, vmstat, maps, smaps, swaps (as the files of /proc), layout, "
+		.parser = parse,
+		.args_doc = "VIEW...",
+		.children = children,
+		.doc = "Boots a machine and prints views of it: buddyinfo, zoneinfo, pagetypeinfo, "
+		       "slabinfo, "
+		       "vmallocinfo, meminfo, vmstat, maps, smaps, swaps (as the files of /proc), "
+		       "layout, "
 		       "memblock, pgtables, config.",
 	};
 	struct show_args a = {0};
@@ -95,9 +99,5 @@ int cmd_show(int argc, char **argv)
 		}
 	}
 	machine_destroy(m);
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "memrig: standard output: %s\n", strerror(errno));
-		return 2;
-	}
 	return r;
 }

@@ -35,13 +35,15 @@ int cmd_error(const char *fmt, ...)
 static void help(FILE *out)
 {
 	fputs("Usage: memrig VERB [OPTION...]\n"
-	      "The memory management of Linux as a program: records, replays and times memory traces.\n\n",
+	      "The memory management of Linux as a program: records, replays and times memory "
+	      "traces.\n\n",
 	      out);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (*verbs[i].summary) /* else for the program's own use */
 			fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\n'memrig VERB --help' explains a verb; 'memrig --version' names the build.\n"
-	      "Exit status: 0 done, 1 the check asked for failed, 2 wrong usage or unusable input.\n",
+	      "Exit status: 0 done, 1 the check asked for failed, 2 wrong usage or unusable "
+	      "input.\n",
 	      out);
 }
 
@@ -57,11 +59,18 @@ static int unknown_verb(const char *name)
 	return cmd_error("unknown verb '%s'; 'memrig --help' lists all", name);
 }
 
-int main(int argc, char **argv)
+/* What was printed must have arrived: a full disk is no success. */
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	return cmd_error("standard output: write error");
+}
+
+static int dispatch(int argc, char **argv)
 {
 	char name[64];
 
-	argp_err_exit_status = EXIT_USAGE;
 	if (argc < 2) {
 		help(stderr);
 		return EXIT_USAGE;
@@ -82,4 +91,10 @@ int main(int argc, char **argv)
 		return verbs[i].run(argc - 1, argv + 1);
 	}
 	return unknown_verb(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	argp_err_exit_status = EXIT_USAGE;
+	return finish(dispatch(argc, argv));
 }

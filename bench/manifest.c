@@ -78,25 +78,33 @@ void manifest_hash(const json_t *manifest, char out[17])
 
 int outfile_open(struct outfile *o, const char *path)
 {
+	struct stat st;
+
 	if (strlen(path) >= sizeof(o->path))
 		return -ENAMETOOLONG;
 	strcpy(o->path, path);
-	snprintf(o->tmp, sizeof(o->tmp), "%s.tmp%d", path, (int)getpid());
+	o->special = !stat(path, &st) && !S_ISREG(st.st_mode);
+	if (o->special)
+		strcpy(o->tmp, path);
+	else
+		snprintf(o->tmp, sizeof(o->tmp), "%s.tmp%d", path, (int)getpid());
 	o->f = fopen(o->tmp, "we");
 	return o->f ? 0 : -errno;
 }
 
 int outfile_commit(struct outfile *o)
 {
-	int bad = ferror(o->f), rc = 0;
+	bool bad = ferror(o->f);
+	int rc = 0;
 
-	bad |= fclose(o->f);
-	o->f = NULL;
-	if (bad)
-		rc = -EIO;
-	else if (rename(o->tmp, o->path))
+	if (fclose(o->f))
 		rc = -errno;
-	if (rc)
+	else if (bad) /* of an earlier write, whose errno is gone */
+		rc = -EIO;
+	o->f = NULL;
+	if (!rc && !o->special && rename(o->tmp, o->path))
+		rc = -errno;
+	if (rc && !o->special)
 		unlink(o->tmp);
 	return rc;
 }
@@ -106,7 +114,8 @@ void outfile_abandon(struct outfile *o)
 	if (o->f)
 		fclose(o->f);
 	o->f = NULL;
-	unlink(o->tmp);
+	if (!o->special)
+		unlink(o->tmp);
 }
 
 int outfile_json(const json_t *j, const char *path)
@@ -116,9 +125,11 @@ int outfile_json(const json_t *j, const char *path)
 
 	if (rc)
 		return rc;
+	errno = 0;
 	if (json_dumpf(j, o.f, JSON_INDENT(1) | JSON_PRESERVE_ORDER) || fputc('\n', o.f) == EOF) {
+		rc = errno ? -errno : -EIO;
 		outfile_abandon(&o);
-		return -EIO;
+		return rc;
 	}
 	return outfile_commit(&o);
 }

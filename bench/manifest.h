@@ -7,6 +7,7 @@
 #define MEMRIG_MANIFEST_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 const char *manifest_commit(void);     /* "1a2b3c4d5e6f" or "1a2b3c4d5e6f+changes" */
@@ -21,6 +22,7 @@ void manifest_hash(const json_t *manifest, char out[17]);
 struct outfile {
 	FILE *f;
 	char path[4096], tmp[4128];
+	bool special; /* a device or pipe: written as it is, never renamed over */
 };
 
 /* 0 or negative errno. */

@@ -249,7 +249,8 @@ static void progress(struct loop *l, bool last)
 	double done = l->src->progress ? l->src->progress(l->src->self) : -1;
 	double seconds = (double)(now - l->started) / 1e9;
 
-	if (l->opt->quiet || (!last && now - l->last_progress < every) || (last && !l->last_progress))
+	if (l->opt->quiet || (!last && now - l->last_progress < every) ||
+	    (last && l->last_progress == l->started))
 		return;
 	l->last_progress = now;
 	fprintf(stderr, "%sreplay: %.1f M events, %.1f M/s", isatty(2) ? "\r" : "",
@@ -294,7 +295,7 @@ int replay_loop(struct machine *m, const struct op_source *src, const struct rep
 	if (opt->samples)
 		sample_header(opt->samples);
 	l.next_sample = 0;
-	l.started = host_ns();
+	l.started = l.last_progress = host_ns();
 	while ((n = src->next(src->self, &ops)) > 0) {
 		batch(&l, ops, (size_t)n);
 		progress(&l, false);

@@ -36,32 +36,49 @@ static json_t *vmstat_json(const struct vmstat_snapshot *s)
 	return o;
 }
 
-static json_t *vmas_json(struct machine *m, size_t task)
+static json_t *vma_json(const struct machine_vma *v)
 {
-	json_t *a = json_array();
-	struct machine_vma v;
+	return json_pack("{so so ss so ss ss}", "start", hex(v->start), "end", hex(v->end), "perms",
+			 v->perms, "pgoff", num(v->pgoff), "kind", v->kind, "flags", v->flags);
+}
 
-	for (size_t i = 0; !machine_task_vma(m, task, i, &v); i++)
-		json_array_append_new(a, json_pack("{so so ss so ss ss}", "start", hex(v.start), "end",
-						   hex(v.end), "perms", v.perms, "pgoff",
-						   num(v.pgoff), "kind", v.kind, "flags", v.flags));
-	return a;
+/* One task; takes the reference to @vmas. */
+static json_t *task_json(const struct machine_task *t, json_t *vmas)
+{
+	return json_pack("{so so so so so so so so so}", "task", num(t->pid), "minflt",
+			 num(t->minflt), "majflt", num(t->majflt), "rss_anon", num(t->rss_anon),
+			 "rss_file", num(t->rss_file), "rss_shmem", num(t->rss_shmem), "swap",
+			 num(t->swap), "pgtable_bytes", num(t->pgtable_bytes), "vmas", vmas);
 }
 
 static json_t *tasks_json(struct machine *m)
 {
 	json_t *a = json_array();
 	struct machine_task t;
+	struct machine_vma v;
 
 	for (size_t i = 0; i < machine_nr_tasks(m); i++) {
+		json_t *vmas = json_array();
+
+		for (size_t k = 0; !machine_task_vma(m, i, k, &v); k++)
+			json_array_append_new(vmas, vma_json(&v));
 		machine_task(m, i, &t);
-		json_array_append_new(a, json_pack("{so so so so so so so so so}", "task", num(t.pid),
-						   "minflt", num(t.minflt), "majflt",
-						   num(t.majflt), "rss_anon", num(t.rss_anon),
-						   "rss_file", num(t.rss_file), "rss_shmem",
-						   num(t.rss_shmem), "swap", num(t.swap),
-						   "pgtable_bytes", num(t.pgtable_bytes), "vmas",
-						   vmas_json(m, i)));
+		json_array_append_new(a, task_json(&t, vmas));
+	}
+	return a;
+}
+
+static json_t *mark_tasks_json(const struct machine_mark *k)
+{
+	const struct machine_vma *v = k->vmas;
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < k->nr_tasks; i++) {
+		json_t *vmas = json_array();
+
+		for (u64 n = k->tasks[i].nr_vmas; n; n--)
+			json_array_append_new(vmas, vma_json(v++));
+		json_array_append_new(a, task_json(&k->tasks[i], vmas));
 	}
 	return a;
 }
@@ -93,14 +110,29 @@ static json_t *zones_json(struct machine *m)
 	return a;
 }
 
+/* No ksmd runs in this machine, so nothing is shared and nothing scanned. */
+static json_t *ksm_json(void)
+{
+	static const char *const keys[] = {
+		"pages_shared",	      "pages_sharing",	 "pages_unshared", "pages_volatile",
+		"full_scans",	      "pages_scanned",	 "pages_skipped",  "ksm_zero_pages",
+		"stable_node_chains", "stable_node_dups"};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		json_object_set_new(o, keys[i], json_integer(0));
+	return o;
+}
+
 static json_t *marks_json(struct machine *m)
 {
 	json_t *a = json_array();
 	const struct machine_mark *k;
 
 	for (size_t i = 0; (k = machine_mark(m, i)); i++)
-		json_array_append_new(a, json_pack("{ss so so}", "name", k->name, "event", num(k->event),
-						   "vmstat", vmstat_json(&k->stat)));
+		json_array_append_new(a, json_pack("{ss so so so so}", "name", k->name, "event",
+						   num(k->event), "vmstat", vmstat_json(&k->stat),
+						   "ksm", ksm_json(), "tasks", mark_tasks_json(k)));
 	return a;
 }
 
@@ -153,19 +185,6 @@ json_t *result_host(void)
 		json_object_set(host, keys[i], json_object_get(all, keys[i]));
 	json_decref(all);
 	return host;
-}
-
-/* No ksmd runs in this machine, so nothing is shared and nothing scanned. */
-static json_t *ksm_json(void)
-{
-	static const char *const keys[] = {"pages_shared", "pages_sharing", "pages_unshared", "pages_volatile",
-					   "full_scans", "pages_scanned", "pages_skipped", "ksm_zero_pages",
-					   "stable_node_chains", "stable_node_dups"};
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		json_object_set_new(o, keys[i], json_integer(0));
-	return o;
 }
 
 static json_t *heap_json(struct machine *m)

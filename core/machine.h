@@ -69,11 +69,17 @@ struct machine_totals {
 };
 MM_PUBLIC void machine_totals(const struct machine *m, struct machine_totals *out);
 
-/* Counters at a `mark` operation, in order; NULL behind the last. */
+struct machine_task;
+struct machine_vma;
+
+/* Counters and address spaces at a `mark` operation, in order; NULL behind the last. */
 struct machine_mark {
 	char *name;
 	u64 event; /* records applied before it */
 	struct vmstat_snapshot stat;
+	struct machine_task *tasks; /* of machine_task(), at that time */
+	struct machine_vma *vmas;   /* of all tasks, one after the other: nr_vmas each */
+	size_t nr_tasks;
 };
 MM_PUBLIC const struct machine_mark *machine_mark(const struct machine *m, size_t i);
 

@@ -294,20 +294,49 @@ static void apply_access(struct step *s)
 
 /* ---- control ---- */
 
+/* The address spaces of @m into @k; false: no host memory. */
+static bool mark_tasks(const struct machine *m, struct machine_mark *k)
+{
+	size_t nr = machine_nr_tasks(m), vmas = 0, at = 0;
+
+	k->tasks = calloc(nr + 1, sizeof(*k->tasks));
+	if (!k->tasks)
+		return false;
+	for (size_t i = 0; i < nr; i++) {
+		machine_task(m, i, &k->tasks[i]);
+		vmas += k->tasks[i].nr_vmas;
+	}
+	k->vmas = calloc(vmas + 1, sizeof(*k->vmas));
+	if (!k->vmas)
+		return false;
+	for (size_t i = 0; i < nr; i++)
+		for (size_t v = 0; v < k->tasks[i].nr_vmas; v++)
+			(void)machine_task_vma(m, i, v, &k->vmas[at++]);
+	k->nr_tasks = nr;
+	return true;
+}
+
+void machine_mark_free(struct machine_mark *k)
+{
+	free(k->name);
+	free(k->tasks);
+	free(k->vmas);
+}
+
 static void op_mark(struct step *s)
 {
 	struct machine *m = s->m;
+	struct machine_mark k = {.name = strdup(string(s, x0(s))), .event = m->applied};
 	struct machine_mark *grown = realloc(m->marks, (m->nr_marks + 1) * sizeof(*grown));
 
-	if (!grown) {
+	m->marks = grown ? grown : m->marks;
+	if (!grown || !k.name || !mark_tasks(m, &k)) {
+		machine_mark_free(&k);
 		skip(s);
 		return;
 	}
-	m->marks = grown;
-	m->marks[m->nr_marks].name = strdup(string(s, x0(s)));
-	m->marks[m->nr_marks].event = m->applied;
-	machine_vmstat(m, &m->marks[m->nr_marks].stat);
-	m->nr_marks++;
+	machine_vmstat(m, &k.stat);
+	m->marks[m->nr_marks++] = k;
 	answer(s, 0);
 }
 

@@ -101,7 +101,7 @@ void machine_destroy(struct machine *m)
 	heap_pool_drain(&m->heap_pool);
 	free(m->procs);
 	for (u32 i = 0; i < m->nr_marks; i++)
-		free(m->marks[i].name);
+		machine_mark_free(&m->marks[i]);
 	free(m->marks);
 	for (u32 i = 0; i < m->nr_lists; i++)
 		free(m->lists[i]);

@@ -54,6 +54,9 @@ struct machine {
 /* Writes a sysctl at run time: 0, -EINVAL, or -ENOENT if no floor knows @name. */
 int machine_sysctl(struct machine *m, const char *name, const char *value);
 
+/* Releases what a mark holds. */
+void machine_mark_free(struct machine_mark *k);
+
 struct reloc_ctx;
 
 /*

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the outside may rely on, from outside: files in, files out, exit status, one line of error. */
+#include <jansson.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/footprint.h"
+#include "bench/manifest.h"
+#include "core/config.h"
+#include "tests/test.h"
+
+#define MEMRIG MEMRIG_BINARY_DIR "/memrig "
+
+static char dir[] = "/tmp/memrig-interface-XXXXXX";
+
+/* Runs a shell command in the test's directory; both streams of it in @out. */
+MM_PRINTF(3, 4) static int run(char *out, size_t n, const char *fmt, ...)
+{
+	char cmd[2048], line[3072];
+	va_list ap;
+	size_t got;
+	int status;
+	FILE *p;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	snprintf(line, sizeof(line), "cd %s && { %s; } 2>&1", dir, cmd);
+	p = popen(line, "re");
+	assert_non_null(p);
+	got = fread(out, 1, n - 1, p);
+	out[got] = 0;
+	while (fgetc(p) != EOF)
+		;
+	status = pclose(p);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void assert_one_line(const char *out, const char *naming)
+{
+	const char *end = strchr(out, '\n');
+
+	if (!end || end[1] || !strstr(out, naming))
+		fail_msg("expected one line naming '%s', got: %s", naming, out);
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static json_t *load(const char *name)
+{
+	char path[128];
+	json_t *j;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	j = json_load_file(path, 0, NULL);
+	assert_non_null(j);
+	return j;
+}
+
+/* The value at "a.b.0.c" of @j; the test fails where there is none. */
+static json_t *at(json_t *j, const char *path)
+{
+	char copy[256], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	for (char *k = strtok_r(copy, ".", &save); k; k = strtok_r(NULL, ".", &save)) {
+		j = json_is_array(j) ? json_array_get(j, strtoul(k, NULL, 10)) : json_object_get(j, k);
+		if (!j)
+			fail_msg("no '%s' (of %s)", k, path);
+	}
+	return j;
+}
+
+static s64 num(json_t *j, const char *path)
+{
+	j = at(j, path);
+	assert_true(json_is_integer(j));
+	return json_integer_value(j);
+}
+
+static const char head[] = "memrig-trace 1\n@arch x86_64\n@page_size 4096\n";
+static const char body[] =
+	"0 0 1 spawn\n"
+	"120 0 1 mmap addr=0x10000000 len=0x8000 prot=rw flags=private,anon,fixed = 0x10000000\n"
+	"450 0 1 write addr=0x10000000 len=8192 tag=7 = minor\n"
+	"- 0 1 mprotect addr=0x10002000 len=0x2000 prot=r = 0\n"
+	"- 0 1 munmap addr=0x10000001 len=0x1000 = -EINVAL\n"
+	"- 0 1 mark name=early\n"
+	"- 0 1 munmap addr=0x10004000 len=0x4000 = 0\n"
+	"- 0 1 lists name=now kind=buddy\n"
+	"- 0 1 lists name=now kind=pcp\n"
+	"- 0 1 lists name=now kind=blocks\n"
+	"- 0 1 lists name=now kind=lru\n"
+	"- 0 0 cache_create cache=7 size=100 = 0\n"
+	"- 0 0 cache_alloc cache=7 id=1\n"
+	"- 0 0 lists name=now kind=slab cache=7\n"
+	"- 0 0 lists name=now kind=cache cache=7\n";
+
+static void put_trace(const char *name)
+{
+	char text[sizeof(head) + sizeof(body)];
+
+	snprintf(text, sizeof(text), "%s%s", head, body);
+	put(name, text);
+}
+
+/* Every key of interfaces.md s4 is there and says what happened. */
+static void test_result_keys(void **state)
+{
+	static const char *const present[] = {
+		"schema", "memrig", "config.mem", "config.seed", "seed", "trace.path", "trace.hash", "trace.events",
+		"trace.lost", "trace.duration_ns", "replay.events", "replay.skipped", "replay.seconds",
+		"replay.events_per_second", "replay.virtual_ns", "vmstat.pgfault", "vmstat.pgmajfault",
+		"ksm.pages_shared", "ksm.pages_sharing", "ksm.pages_unshared", "ksm.pages_volatile",
+		"ksm.full_scans", "ksm.pages_scanned", "ksm.pages_skipped", "ksm.ksm_zero_pages",
+		"ksm.stable_node_chains", "ksm.stable_node_dups", "tasks.0.task", "tasks.0.minflt",
+		"tasks.0.majflt", "tasks.0.rss_anon", "tasks.0.rss_file", "tasks.0.rss_shmem", "tasks.0.swap",
+		"tasks.0.pgtable_bytes", "tasks.0.vmas.0.start", "tasks.0.vmas.0.end", "tasks.0.vmas.0.perms",
+		"tasks.0.vmas.0.pgoff", "tasks.0.vmas.0.kind", "tasks.0.vmas.0.flags", "zones.0.node",
+		"zones.0.name", "zones.0.start_pfn", "zones.0.spanned", "zones.0.present", "zones.0.managed",
+		"zones.0.min", "zones.0.low", "zones.0.high", "zones.0.protection.0", "zones.0.free.10",
+		"marks.0.name", "marks.0.event", "marks.0.vmstat.pgfault", "marks.0.ksm.full_scans",
+		"marks.0.tasks.0.vmas.2.start", "lists.0.name", "lists.0.kind", "lists.0.zone", "lists.0.list",
+		"lists.0.items", "ops.mmap.count", "ops.mmap.errors", "ops.mmap.ns_p50", "ops.mmap.ns_p99",
+		"mismatches.count", "mismatches.first", "host.kernel", "host.cpu", "host.compiler",
+		"host.build_type", "host.commit",
+	};
+	char out[4096];
+	json_t *j;
+
+	(void)state;
+	put_trace("t.txt");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay t.txt --quiet --check --json r.json"), 0);
+	assert_string_equal(out, "");
+	j = load("r.json");
+	for (size_t i = 0; i < ARRAY_SIZE(present); i++)
+		(void)at(j, present[i]);
+	for (unsigned k = 0; k < NR_CONFIG_KEYS; k++) /* every key resolved */
+		assert_non_null(json_object_get(at(j, "config"), config_key_name(k)));
+	assert_int_equal(num(j, "trace.events"), 15);
+	assert_int_equal(num(j, "replay.skipped"), 0);
+	assert_int_equal(num(j, "trace.duration_ns"), 450);
+	assert_int_equal(num(j, "ops.munmap.count"), 2);
+	assert_int_equal(num(j, "ops.munmap.errors"), 1);
+	assert_int_equal(num(j, "tasks.0.rss_anon"), 2);
+	assert_int_equal(num(j, "tasks.0.minflt"), 2);
+	assert_int_equal(json_array_size(at(j, "tasks.0.vmas")), 2);
+	assert_int_equal(json_array_size(at(j, "marks.0.tasks.0.vmas")), 3); /* before the munmap */
+	assert_string_equal(json_string_value(at(j, "marks.0.tasks.0.vmas.1.perms")), "r--p");
+	assert_string_equal(json_string_value(at(j, "tasks.0.vmas.0.start")), "0x10000000");
+	json_decref(j);
+}
+
+/* The same bytes twice but for times and host, whatever the sample. */
+static void test_results_repeat(void **state)
+{
+	static const char *const volatile_keys[] = {"seconds", "events_per_second"};
+	static const char *const samples[] = {"gcc", "python-malloc", "redis", "shell", "sqlite"};
+	char out[4096];
+	json_t *j[2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		for (int n = 0; n < 2; n++) {
+			const char *op;
+			json_t *v;
+
+			assert_int_equal(run(out, sizeof(out), MEMRIG "replay " MEMRIG_SOURCE_DIR
+					     "/traces/samples/%s.mrt --quiet --set mem=2G --json r.json",
+					     samples[i]), 0);
+			j[n] = load("r.json");
+			assert_int_equal(num(j[n], "replay.skipped"), 0);
+			json_object_del(j[n], "host");
+			for (size_t k = 0; k < ARRAY_SIZE(volatile_keys); k++)
+				json_object_del(at(j[n], "replay"), volatile_keys[k]);
+			json_object_foreach(at(j[n], "ops"), op, v) {
+				json_object_del(v, "ns_p50");
+				json_object_del(v, "ns_p99");
+			}
+		}
+		assert_true(json_equal(j[0], j[1]));
+		json_decref(j[0]);
+		json_decref(j[1]);
+	}
+}
+
+static void test_check_tells_line_and_both_answers(void **state)
+{
+	char text[1024], out[4096];
+	json_t *j;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s# a comment\n0 0 1 spawn\n- 0 1 munmap addr=0x10000000 len=0x1000 = -EINVAL\n"
+		 "- 0 1 mmap addr=0x10000000 len=4096 prot=rw flags=private,anon,fixed = 0x10000000\n"
+		 "- 0 1 read addr=0x10000000 = major\n- 0 1 check\n", head);
+	put("m.txt", text);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay m.txt --quiet --check --json r.json"), 1);
+	j = load("r.json"); /* written although the check failed */
+	assert_int_equal(num(j, "mismatches.count"), 2);
+	assert_int_equal(num(j, "mismatches.first.0.line"), 6);
+	assert_string_equal(json_string_value(at(j, "mismatches.first.0.expected")), "-EINVAL");
+	assert_string_equal(json_string_value(at(j, "mismatches.first.0.got")), "0");
+	assert_int_equal(num(j, "mismatches.first.1.line"), 8);
+	assert_string_equal(json_string_value(at(j, "mismatches.first.1.got")), "minor");
+	json_decref(j);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay m.txt --quiet"), 0); /* not asked: not compared */
+}
+
+static void test_wrong_use_is_one_line_and_2(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	put_trace("t.txt");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay t.txt --quiet --set swapines=1"), 2);
+	assert_one_line(out, "swappiness");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay t.txt --quiet --set policy=4.1"), 2);
+	assert_one_line(out, "4.12");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay none.txt --quiet"), 2);
+	assert_one_line(out, "none.txt");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay t.txt --quiet --json none/r.json"), 2);
+	assert_one_line(out, "none/r.json");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay t.txt --quiet --show nonsense"), 2);
+	assert_non_null(strstr(out, "nonsense"));
+	put("c.conf", "# machine\nmem = 64M\nncpu=x\n");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay t.txt --quiet -c c.conf"), 2);
+	assert_one_line(out, "c.conf:");
+}
+
+static bool is_char_device(const char *path, unsigned major, unsigned minor)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISCHR(st.st_mode) && st.st_rdev == makedev(major, minor);
+}
+
+/* Whatever writes says so when there is no room, and leaves neither halves nor a replaced device. */
+static void test_no_room(void **state)
+{
+	static const char *const commands[] = {
+		"replay t.txt --quiet --json /dev/full", "replay t.txt --show buddyinfo >/dev/full",
+		"trace export t.txt >/dev/full",	 "trace import --format text t.txt -o /dev/full",
+		"trace info t.txt >/dev/full",		 "show zoneinfo >/dev/full",
+		"--version >/dev/full",			 "bench --list >/dev/full",
+		"run churn events=1000 --quiet --json /dev/full",
+		"run churn events=1000 --write /dev/full",
+		"bench --force --quiet --quick --filter hw/clock --json /dev/full",
+		"bench --force --quiet --quick --filter hw/clock --csv /dev/full",
+	};
+	char out[4096];
+
+	(void)state;
+	if (!is_char_device("/dev/full", 1, 7))
+		skip();
+	put_trace("t.txt");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (run(out, sizeof(out), MEMRIG "%s", commands[i]) != 2)
+			fail_msg("%s: no error: %s", commands[i], out);
+		assert_one_line(out, "memrig");
+		assert_true(is_char_device("/dev/full", 1, 7));
+	}
+}
+
+/* A file that was there before survives an attempt that fails; nothing else is left. */
+static void test_nothing_half_written(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	put_trace("t.txt");
+	if (run(out, sizeof(out), "mkdir -p small && mount -t tmpfs -o size=16k none small"))
+		skip(); /* not root */
+	assert_int_equal(run(out, sizeof(out), "echo old >small/r.json && cp small/r.json small/t.mrt"), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay t.txt --quiet --json small/r.json"), 2);
+	assert_one_line(out, "small/r.json");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "run churn --write small/t.mrt"), 2);
+	assert_one_line(out, "small/t.mrt");
+	assert_int_equal(run(out, sizeof(out), "ls small && cat small/*; umount small"), 0);
+	assert_string_equal(out, "r.json\nt.mrt\nold\nold\n");
+}
+
+/* ---- mem=0.5wss ---- */
+
+struct touch_source {
+	struct mm_op ops[8];
+	unsigned step;
+	u64 pages;
+};
+
+/* One process that maps and writes pages, gives back nine tenths, and writes those again. */
+static ssize_t touch_next(void *self, const struct mm_op **ops)
+{
+	struct touch_source *s = self;
+	const u64 at_ = 0x10000000, len = s->pages * 4096;
+	struct mm_op_ext ext = {.x0 = MM_MAP_PRIVATE | MM_MAP_ANON | MM_MAP_FIXED, .has = MM_EXT_X0, .code = OP_EXT};
+
+	*ops = s->ops;
+	memset(s->ops, 0, sizeof(s->ops));
+	switch (s->step++) {
+	case 0:
+		s->ops[0] = (struct mm_op){.code = OP_TASK, .task = 1, .addr = 1, .len = 1};
+		s->ops[1] = (struct mm_op){.code = OP_SPAWN, .task = 1};
+		s->ops[2] = (struct mm_op){.code = OP_MMAP, .task = 1, .addr = at_, .len = len,
+					   .flags = MM_PROT_READ | MM_PROT_WRITE | MM_OP_HAS_EXT};
+		memcpy(&s->ops[3], &ext, sizeof(ext));
+		s->ops[4] = (struct mm_op){.code = OP_WRITE, .task = 1, .addr = at_, .len = len,
+					   .flags = MM_OP_HAS_LEN};
+		return 5;
+	case 1:
+		s->ops[0] = (struct mm_op){.code = OP_MADVISE, .task = 1, .addr = at_, .len = len / 10 * 9,
+					   .flags = MM_MADV_DONTNEED};
+		s->ops[1] = (struct mm_op){.code = OP_WRITE, .task = 1, .addr = at_, .len = len / 10,
+					   .flags = MM_OP_HAS_LEN};
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+static const char *no_text(void *self)
+{
+	(void)self;
+	return "";
+}
+
+static struct op_strings no_strings(void *self)
+{
+	(void)self;
+	return (struct op_strings){0};
+}
+
+static u64 free_after_boot(const struct machine_config *c)
+{
+	char err[512];
+	struct vmstat_snapshot s;
+	struct machine *m = machine_create(c, err, sizeof(err));
+
+	assert_non_null(m);
+	machine_vmstat(m, &s);
+	machine_destroy(m);
+	return (u64)s.v[vmstat_by_name("nr_free_pages")];
+}
+
+static void test_fraction_of_the_footprint(void **state)
+{
+	static const struct {
+		const char *mem, *arch;
+		double share;
+	} cases[] = {{"0.5wss", "arm64", 0.5}, {"1wss", "arm64", 1}, {"2.25wss", "arm64", 2.25},
+		     {"0.5wss", "arm32", 0.5}};
+	const u64 pages = 20000;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct touch_source s = {.pages = pages};
+		struct op_source src = {.self = &s, .next = touch_next, .error = no_text, .strings = no_strings};
+		struct machine_config c;
+		char err[512];
+		u64 got;
+
+		config_init(&c);
+		assert_int_equal(config_set(&c, "arch", cases[i].arch, err, sizeof(err)), 0);
+		assert_int_equal(config_set(&c, "mem", cases[i].mem, err, sizeof(err)), 0);
+		assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
+		assert_true(footprint_asked(&c));
+		assert_int_equal(footprint_resolve(&c, &src, err, sizeof(err)), 0);
+		assert_false(footprint_asked(&c));
+		got = free_after_boot(&c);
+		/* pages, tables (one of 512 or 256 entries) and a few slabs; sizes are rounded to 2 MiB on ARM32 */
+		assert_in_range(got, (u64)((double)pages * cases[i].share),
+				(u64)((double)(pages + pages / 200) * cases[i].share) + 1024);
+	}
+}
+
+static void test_fraction_on_the_command_line(void **state)
+{
+	char out[4096];
+	json_t *j;
+	u64 mem;
+
+	(void)state;
+	assert_int_equal(run(out, sizeof(out), MEMRIG "run stream size=4M --write s.mrt"), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay s.mrt --quiet --set mem=2wss --json r.json"), 0);
+	j = load("r.json");
+	assert_int_equal(config_parse_size(json_string_value(at(j, "config.mem")), &mem), 0);
+	/* one of the three arrays is written; kernel image and memmap come on top */
+	assert_in_range(mem, 2 * 4 * MiB + 10280 * KiB, 2 * 4 * MiB + 10280 * KiB + 4 * MiB);
+	json_decref(j);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "run stream size=4M --quiet --set mem=2wss --json q.json"), 0);
+	j = load("q.json");
+	assert_non_null(strchr(json_string_value(at(j, "config.mem")), 'K'));
+	json_decref(j);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay s.mrt --quiet --set mem=0wss"), 2);
+	assert_one_line(out, "0wss");
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay s.mrt --quiet --set mem=wss"), 2);
+	assert_one_line(out, "wss");
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	char out[256];
+
+	(void)state;
+	return run(out, sizeof(out), "rm -r %s", dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_result_keys),
+		cmocka_unit_test(test_results_repeat),
+		cmocka_unit_test(test_check_tells_line_and_both_answers),
+		cmocka_unit_test(test_wrong_use_is_one_line_and_2),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_nothing_half_written),
+		cmocka_unit_test(test_fraction_of_the_footprint),
+		cmocka_unit_test(test_fraction_on_the_command_line),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
