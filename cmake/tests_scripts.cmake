@@ -2,3 +2,7 @@
 add_test(NAME floors COMMAND ${CMAKE_SOURCE_DIR}/scripts/check-floors)
 add_test(NAME style COMMAND ${CMAKE_SOURCE_DIR}/scripts/check-style)
 add_test(NAME floors-notice COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/floors-notice)
+if(NOT MEMRIG_SANITIZE AND NOT MEMRIG_COVERAGE) # a plain program cannot link a library that is not
+	add_test(NAME installed COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/installed ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+	set_tests_properties(installed PROPERTIES TIMEOUT 300)
+endif()

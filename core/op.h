@@ -125,11 +125,11 @@ struct op_strings {
 };
 
 /* Names for messages, text, JSON. */
-const char *op_name(unsigned code);        /* "mmap"; "" for bookkeeping codes, "?" if unknown */
-enum mm_op_group op_group(unsigned code);
-const char *op_keys(unsigned code);        /* the key string of op.def */
-const char *op_help(unsigned code);
-bool op_known(unsigned code);
-unsigned op_by_name(const char *name);     /* code, or OP_NONE */
+MM_PUBLIC const char *op_name(unsigned code);        /* "mmap"; "" for bookkeeping codes, "?" if unknown */
+MM_PUBLIC enum mm_op_group op_group(unsigned code);
+MM_PUBLIC const char *op_keys(unsigned code);        /* the key string of op.def */
+MM_PUBLIC const char *op_help(unsigned code);
+MM_PUBLIC bool op_known(unsigned code);
+MM_PUBLIC unsigned op_by_name(const char *name);     /* code, or OP_NONE */
 
 #endif

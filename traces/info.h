@@ -31,22 +31,22 @@ struct trace_info {
 };
 
 /* The host's architecture and page size, nothing else. */
-void trace_info_init(struct trace_info *info);
-void trace_info_free(struct trace_info *info);
-int trace_info_copy(struct trace_info *to, const struct trace_info *from); /* 0 or -ENOMEM */
+MM_PUBLIC void trace_info_init(struct trace_info *info);
+MM_PUBLIC void trace_info_free(struct trace_info *info);
+MM_PUBLIC int trace_info_copy(struct trace_info *to, const struct trace_info *from); /* 0 or -ENOMEM */
 
 /*
  * Sets @key ([a-z0-9_.-]+) to @value; control characters of @value are stored as blanks. Keys arch,
  * page_size and lost go to the fields. -EINVAL for a bad key or value, -ENOMEM, -E2BIG.
  */
-int trace_info_set(struct trace_info *info, const char *key, const char *value);
-int trace_info_setf(struct trace_info *info, const char *key, const char *fmt, ...) MM_PRINTF(3, 4);
+MM_PUBLIC int trace_info_set(struct trace_info *info, const char *key, const char *value);
+MM_PUBLIC int trace_info_setf(struct trace_info *info, const char *key, const char *fmt, ...) MM_PRINTF(3, 4);
 
 /* "" when there is no such key. */
-const char *trace_info_get(const struct trace_info *info, const char *key);
+MM_PUBLIC const char *trace_info_get(const struct trace_info *info, const char *key);
 
 /* Adds @n lost events of @kind ("mmap", "fault", "ring") on @cpu to what is already there. */
-int trace_info_add_lost(struct trace_info *info, const char *kind, unsigned cpu, u64 n);
-int trace_info_add_probe(struct trace_info *info, const char *name, u64 cost_ns, u64 hits);
+MM_PUBLIC int trace_info_add_lost(struct trace_info *info, const char *kind, unsigned cpu, u64 n);
+MM_PUBLIC int trace_info_add_probe(struct trace_info *info, const char *name, u64 cost_ns, u64 hits);
 
 #endif

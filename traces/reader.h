@@ -28,41 +28,41 @@ enum {
  * Opens @path ("-": text on standard input). NULL with one line in @err that names the file, the
  * line or byte and what was expected.
  */
-struct trace_reader *trace_open(const char *path, unsigned flags, char *err, size_t errlen);
-void trace_close(struct trace_reader *r);
+MM_PUBLIC struct trace_reader *trace_open(const char *path, unsigned flags, char *err, size_t errlen);
+MM_PUBLIC void trace_close(struct trace_reader *r);
 
 /* Valid until trace_close(); of text, complete once trace_next() was called. */
-const struct trace_info *trace_reader_info(const struct trace_reader *r);
+MM_PUBLIC const struct trace_info *trace_reader_info(const struct trace_reader *r);
 
 /*
  * The next 1..MM_MAX_OP_BATCH records, never between an operation and its extension; valid until
  * the next call. 0 at the end, -errno with trace_reader_error() otherwise, again and again.
  */
-ssize_t trace_next(struct trace_reader *r, const struct mm_op **ops);
+MM_PUBLIC ssize_t trace_next(struct trace_reader *r, const struct mm_op **ops);
 
-const char *trace_reader_error(const struct trace_reader *r); /* one line; "" if there is none */
+MM_PUBLIC const char *trace_reader_error(const struct trace_reader *r); /* one line; "" if there is none */
 /* One line when the trace was cut short ("" if not); known after trace_next() returned 0. */
-const char *trace_reader_notice(const struct trace_reader *r);
+MM_PUBLIC const char *trace_reader_notice(const struct trace_reader *r);
 
 /* Strings and tasks of everything returned so far. */
-struct op_strings trace_reader_strings(const struct trace_reader *r);
-u32 trace_nr_tasks(const struct trace_reader *r); /* the kernel, index 0, included */
-int trace_task_ids(const struct trace_reader *r, u32 task, u32 *pid, u32 *tid); /* 0 or -ENOENT */
+MM_PUBLIC struct op_strings trace_reader_strings(const struct trace_reader *r);
+MM_PUBLIC u32 trace_nr_tasks(const struct trace_reader *r); /* the kernel, index 0, included */
+MM_PUBLIC int trace_task_ids(const struct trace_reader *r, u32 task, u32 *pid, u32 *tid); /* 0 or -ENOENT */
 
 /* Line of record @i of the current batch in a text trace; of a binary one, its ordinal from 1. */
-u64 trace_op_line(const struct trace_reader *r, size_t i);
+MM_PUBLIC u64 trace_op_line(const struct trace_reader *r, size_t i);
 
-bool trace_reader_is_text(const struct trace_reader *r);
+MM_PUBLIC bool trace_reader_is_text(const struct trace_reader *r);
 /* Bytes consumed and in all (0: unknown), for progress. */
-void trace_reader_progress(const struct trace_reader *r, u64 *done, u64 *total);
+MM_PUBLIC void trace_reader_progress(const struct trace_reader *r, u64 *done, u64 *total);
 
 /* To the first record again; strings and tasks stay. 0, or -ESPIPE on a pipe. */
-int trace_rewind(struct trace_reader *r);
+MM_PUBLIC int trace_rewind(struct trace_reader *r);
 
 /*
  * Identifies the file, not its contents: xxh64 over the checks of its blocks, or over the lines of
  * a text. Twins differ. Complete after trace_next() returned 0.
  */
-u64 trace_hash(const struct trace_reader *r);
+MM_PUBLIC u64 trace_hash(const struct trace_reader *r);
 
 #endif
