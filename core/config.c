@@ -235,10 +235,11 @@ static const struct bundle {
 	{POLICY_4_12, "reclaim", "node"},      {POLICY_4_12, "fair", "0"},
 	{POLICY_4_12, "watermark", "scale"},   {POLICY_4_12, "wmark", "4.4"},
 	{POLICY_4_12, "highorder", "highatomic"}, {POLICY_4_12, "steal", "4.12"},
+	{POLICY_4_12, "swap_slots", "slots"},
 	{POLICY_MODERN, "reclaim", "node"},    {POLICY_MODERN, "fair", "0"},
 	{POLICY_MODERN, "watermark", "scale"}, {POLICY_MODERN, "wmark", "4.4"},
 	{POLICY_MODERN, "highorder", "highatomic"}, {POLICY_MODERN, "steal", "4.12"},
-	{POLICY_MODERN, "hwad", "1"},
+	{POLICY_MODERN, "hwad", "1"},          {POLICY_MODERN, "swap_slots", "slots"},
 };
 
 static void default_to(struct machine_config *c, unsigned key, const char *value)

@@ -51,6 +51,7 @@ int machine_show(struct machine *m, const char *view, FILE *out)
 		show_config(m, out);
 		return 0;
 	}
+	swap_publish(&m->vm.swap);
 	r = phys_show(&m->phys, view, out);
 	if (r == -ENOENT)
 		r = kmem_show(&m->kmem, view, out);

@@ -247,7 +247,7 @@ struct phys {
 	u64 lowmem_reserve_ratio[MM_MAX_NR_ZONES];
 	vaddr_t high_memory;      /* ARM32, x86pc */
 	paddr_t arm_lowmem_limit; /* the same: end of the linear map */
-	u64 swap_bytes, swap_free_bytes; /* for meminfo; kept by core/backing */
+	u64 swap_pages, swap_free_pages, swap_cached_pages; /* for meminfo; kept by core/backing */
 	bool booting;             /* watermarks do not see reserved_late yet */
 
 	phys_pressure_fn on_pressure; /* NULL: allocations below the watermark fail */

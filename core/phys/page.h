@@ -161,6 +161,18 @@ MM_INLINE bool put_page_testzero(struct page *p)
 	return --p->_count == 0;
 }
 
+/* PG_locked (spec 07 s1.3). Sleeping on it: core/phys/page_wait.h. */
+MM_INLINE bool trylock_page(struct page *p)
+{
+	return !TestSetPageLocked(p);
+}
+
+MM_INLINE void unlock_page(struct page *p)
+{
+	VM_BUG_ON(!PageLocked(p));
+	ClearPageLocked(p);
+}
+
 MM_INLINE bool PageCompound(const struct page *p)
 {
 	return p->flags & (1u << PG_head | 1u << PG_tail);

@@ -123,5 +123,7 @@ int vm_check(struct vm *vm, char *why, size_t n)
 	if (!r)
 		r = vm_tlb_check(vm, why, n);
 	munmap(s.mapped, bytes);
+	if (!r)
+		r = swap_check(&vm->swap, why, n);
 	return r ? r : lru_check(&vm->lru, why, n);
 }

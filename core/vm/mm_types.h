@@ -17,6 +17,7 @@
 
 #include "arch/pgtable.h"
 #include "core/backing/filemap.h"
+#include "core/backing/swap.h"
 #include "core/base/list.h"
 #include "core/base/rbtree.h"
 #include "core/hw/hw.h"
@@ -104,6 +105,7 @@ struct vm {
 	const struct machine_config *config;
 	struct filemap files;
 	struct lru lru;
+	struct swap swap;
 	enum pt_geom geom;
 	struct pt_mem mem; /* the window tables lie in: all of RAM */
 	struct tlb *tlb;   /* core/vm/tlb.h; NULL: tlb=0 */

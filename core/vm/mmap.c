@@ -24,16 +24,16 @@ int vm_enough_memory(struct vm *vm, u64 pages)
 		return 0;
 	if (vm->overcommit == 0) {
 		if (vm->modern) {
-			if (pages <= phys->totalram_pages)
+			if (pages <= phys->totalram_pages + vm->swap.total_swap_pages)
 				return 0;
 		} else {
 			free = global_page_state(phys, NR_FREE_PAGES) + global_page_state(phys, NR_FILE_PAGES) -
-			       global_page_state(phys, NR_SHMEM) + global_page_state(phys, NR_SLAB_RECLAIMABLE) -
-			       (s64)phys->totalreserve_pages;
+			       global_page_state(phys, NR_SHMEM) + vm->swap.nr_swap_pages +
+			       global_page_state(phys, NR_SLAB_RECLAIMABLE) - (s64)phys->totalreserve_pages;
 			if (free > (s64)pages)
 				return 0;
 		}
-	} else if (vm->committed < phys->totalram_pages * vm->overcommit_ratio / 100) {
+	} else if (vm->committed < phys->totalram_pages * vm->overcommit_ratio / 100 + vm->swap.total_swap_pages) {
 		return 0;
 	}
 	vm->committed -= pages;

@@ -91,7 +91,7 @@ static void show_task(struct vm *vm, const struct task *t, const char *view, FIL
 int vm_show(struct vm *vm, const char *view, FILE *out)
 {
 	if (strcmp(view, "maps") && strcmp(view, "smaps") && strcmp(view, "pgtables"))
-		return -ENOENT;
+		return swap_show(&vm->swap, view, out);
 	for (u32 i = 1; i < vm->nr_tasks; i++)
 		if (vm->tasks[i] && vm->tasks[i]->mm && vm->tasks[i]->lived)
 			show_task(vm, vm->tasks[i], view, out);

@@ -85,11 +85,15 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	if (!r)
 		r = filemap_init(&vm->files, vm->phys, &vm->lru);
 	if (!r)
+		r = swap_init(&vm->swap, vm->phys, &vm->lru, c, pt_swap_max_offset(vm_geometry(vm)));
+	if (!r)
 		r = vm_tlb_init(vm);
 	if (!r)
 		r = make_caches(vm);
 	if (!r)
 		r = make_zero_page(vm);
+	if (!r && c->swap)
+		r = swap_area_add(&vm->swap, &(struct swap_area){.bytes = c->swap, .solid_state = c->swap_ssd});
 	if (r)
 		vm_destroy(vm);
 	return r;
@@ -100,6 +104,7 @@ void vm_destroy(struct vm *vm)
 	/* Everything in the arena goes with it; only host memory is given back one by one. */
 	vm_tlb_destroy(vm);
 	filemap_destroy(&vm->files);
+	swap_destroy(&vm->swap);
 	lru_destroy(&vm->lru);
 	for (u32 i = 0; i < vm->nr_tasks; i++)
 		free(vm->tasks[i]);
@@ -130,7 +135,7 @@ int vm_sysctl(struct vm *vm, const char *name, const char *value)
 		*(u64 *)(void *)((char *)vm + names[i].offset) = v;
 		return 0;
 	}
-	return -ENOENT;
+	return swap_sysctl(&vm->swap, name, value);
 }
 
 /* ---- tasks ---- */

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of swap share (core/backing/swap.h is the interface). */
+#ifndef MEMRIG_SWAP_INTERNAL_H
+#define MEMRIG_SWAP_INTERNAL_H
+
+#include "core/backing/swap.h"
+
+/* Area of @e, or NULL if the entry names no slot. */
+struct swap_info_struct *swap_info_of(const struct swap *sw, swp_entry_t e);
+
+#endif
