@@ -100,7 +100,6 @@ static struct vm_file *file_new(struct filemap *fm, u64 size, bool shmem)
 	f->size = size;
 	f->shmem = shmem;
 	f->refs = 1;
-	list_init(&f->mappings);
 	list_add_tail(&f->all, &fm->files);
 	return f;
 }

@@ -14,6 +14,7 @@
 #define MEMRIG_FILEMAP_H
 
 #include "core/base/list.h"
+#include "core/base/rbtree.h"
 #include "core/phys/lru.h"
 #include "core/phys/mmzone.h"
 
@@ -26,7 +27,7 @@ struct vm_file {
 	u32 refs;        /* mappings, and 1 while the trace may name it */
 	bool shmem;      /* shared memory: pages are born zeroed and counted as such */
 	bool named;      /* announced by id */
-	struct list_head mappings; /* VMAs, in order of creation */
+	struct rb_root i_mmap; /* interval tree of the VMAs that map it (core/vm/interval_tree.h) */
 	struct list_head all;
 };
 

@@ -2,14 +2,16 @@
 /*
  * anon_vmas and their chains (spec 08 s2).
  *
- *   VMA --anon_vma_chain--> AVC --anon_vma--> anon_vma --chains--> AVC --vma--> VMA
+ *   VMA --anon_vma_chain--> AVC --anon_vma--> anon_vma --rb_root--> AVC --vma--> VMA
  *
- * A page belongs to one anon_vma; its chains say in which VMAs to look for it. Fork gives the child's
+ * A page belongs to one anon_vma; its tree says in which VMAs to look for it. Fork gives the child's
  * VMA links to all of the parent's anon_vmas and one of its own for the pages it will make.
- * Linux: mm/rmap.c; the chains of an anon_vma are a list here, not an interval tree.
+ * Linux: mm/rmap.c.
  */
 #include <errno.h>
 
+#include "core/vm/interval_tree.h"
+#include "core/vm/rmap.h"
 #include "core/vm/vma.h"
 
 static struct anon_vma *anon_vma_alloc(struct vm *vm)
@@ -20,11 +22,11 @@ static struct anon_vma *anon_vma_alloc(struct vm *vm)
 		return NULL;
 	a->root = a->parent = a;
 	a->refcount = a->degree = 1; /* degree: its own parent link */
-	list_init(&a->chains);
+	a->rb_root = (struct rb_root){NULL};
 	return a;
 }
 
-static void put_anon_vma(struct vm *vm, struct anon_vma *a)
+void put_anon_vma(struct vm *vm, struct anon_vma *a)
 {
 	struct anon_vma *root = a->root;
 
@@ -45,7 +47,7 @@ static void avc_link(struct vm_area_struct *v, struct anon_vma_chain *avc, struc
 	avc->vma = v;
 	avc->anon_vma = a;
 	list_add(&avc->same_vma, &v->anon_vma_chain);
-	list_add_tail(&avc->same_anon, &a->chains);
+	anon_vma_interval_tree_insert(&a->rb_root, avc);
 }
 
 static bool singular(const struct list_head *h)
@@ -149,8 +151,8 @@ void unlink_anon_vmas(struct vm *vm, struct vm_area_struct *v)
 	struct anon_vma_chain *avc, *tmp;
 
 	list_for_each_entry_safe(avc, tmp, &v->anon_vma_chain, same_vma) {
-		list_del(&avc->same_anon);
-		if (list_empty(&avc->anon_vma->chains)) {
+		anon_vma_interval_tree_remove(&avc->anon_vma->rb_root, avc);
+		if (!avc->anon_vma->rb_root.node) {
 			avc->anon_vma->parent->degree--;
 			continue; /* the VMA's own degree goes first */
 		}

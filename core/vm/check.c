@@ -9,6 +9,7 @@
 
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/swapops.h"
 #include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 #include "core/vm/vma.h"
@@ -30,6 +31,10 @@ static int scan_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 		pte_t p = get_pte(vm, slots, i);
 		struct page *page = pte_present(p) ? vm_normal_page(vm, p) : NULL;
 
+		if (is_migration_entry(p))
+			s->rss[mm_counter_of(migration_entry_to_page(vm, p))]++;
+		else if (pte_is_swap(p))
+			s->rss[MM_SWAPENTS]++;
 		if (!page)
 			continue;
 		if (!page_count(page)) {

@@ -13,6 +13,7 @@
 #include "core/phys/page_alloc.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 #include "core/vm/vma.h"
@@ -295,6 +296,8 @@ MM_INLINE vm_fault_t handle_mm_fault(struct vm_fault *vmf)
 	vmf->pte = get_pte(vmf->vm, vmf->slot, 0);
 	if (MM_LIKELY(pte_none(vmf->pte)))
 		return vmf->vma->vm_file ? do_fault(vmf) : do_anonymous_page(vmf);
+	if (MM_UNLIKELY(!pte_present(vmf->pte)))
+		return do_swap_page(vmf);
 	if (vmf->write && !pte_write(vmf->pte))
 		return do_wp_page(vmf);
 	return update_young_dirty(vmf);
@@ -371,6 +374,17 @@ static enum mm_op_res fault_answer(struct vm *vm, vm_fault_t r)
 	return RES_MAJOR;
 }
 
+/* Faults again, as the retried instruction would, while the page is on the move. */
+MM_INLINE vm_fault_t fault_until_done(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, pt_slot *slot)
+{
+	vm_fault_t r;
+
+	do
+		r = do_page_fault(vm, t, addr, access, slot);
+	while (MM_UNLIKELY(r & VM_FAULT_AGAIN));
+	return r;
+}
+
 MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm, struct task *t, vaddr_t addr,
 				     unsigned access)
 {
@@ -381,7 +395,7 @@ MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm,
 	r = pt_user_body(g, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
 	if (MM_LIKELY(!r.fault))
 		return RES_NONE;
-	return fault_answer(vm, do_page_fault(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
+	return fault_answer(vm, fault_until_done(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
 }
 
 /* With a TLB model: walks only what it does not know, and caches what was walked. */
@@ -398,7 +412,7 @@ static enum mm_op_res access_tlb(struct vm *vm, struct task *t, vaddr_t addr, un
 	charge_n(hw, COST_WALK_LEVEL, vm_geometry(vm)->levels);
 	r = pt_user_access(vm->geom, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
 	if (r.fault)
-		res = fault_answer(vm, do_page_fault(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
+		res = fault_answer(vm, fault_until_done(vm, t, addr, access, r.level == 3 ? r.slot : NULL));
 	if (res < RES_SIGSEGV)
 		vm_tlb_fill(vm, t->mm, addr);
 	return res;
@@ -558,6 +572,15 @@ int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end)
 
 /* ---- unmapping pages ---- */
 
+/* An entry that is neither none nor present leaves the address space. */
+static void zap_nonpresent(struct vm *vm, struct mm_struct *mm, pte_t p)
+{
+	if (is_migration_entry(p))
+		mm->rss[mm_counter_of(migration_entry_to_page(vm, p))]--;
+	else
+		zap_swap_pte(vm, mm, p);
+}
+
 int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	struct mm_struct *mm = arg;
@@ -570,6 +593,10 @@ int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 		if (!p.v)
 			continue;
 		set_pte(vm, slot_at(vm, slots, i), (pte_t){0});
+		if (MM_UNLIKELY(!pte_present(p))) {
+			zap_nonpresent(vm, mm, p);
+			continue;
+		}
 		page = vm_normal_page(vm, p);
 		if (!page)
 			continue;

@@ -7,9 +7,11 @@
 
 #include "core/vm/fault.h"
 #include "core/vm/fork.h"
+#include "core/vm/interval_tree.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
 
 struct copy {
@@ -17,6 +19,24 @@ struct copy {
 	bool cow;    /* private, may become writable: write-protect both sides */
 	bool shared;
 };
+
+/* A swap entry gets one more user; a page on the move is shared from now on, whichever side maps it first. */
+static int copy_nonpresent(struct vm *vm, const struct copy *c, pt_slot *from, pt_slot *to)
+{
+	pte_t p = get_pte(vm, from, 0);
+
+	if (is_migration_entry(p)) {
+		c->to->rss[mm_counter_of(migration_entry_to_page(vm, p))]++;
+		if (c->cow && is_write_migration_entry(p)) {
+			p = make_migration_entry_read(p);
+			set_pte(vm, from, p);
+		}
+	} else if (copy_swap_pte(vm, c->to, c->from, p)) {
+		return -ENOMEM;
+	}
+	set_pte(vm, to, p);
+	return 0;
+}
 
 /* One leaf table of the parent into the child's, which it allocates once. */
 static int copy_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
@@ -35,6 +55,11 @@ static int copy_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 			if (!to)
 				return -ENOMEM;
 			to = slot_at(vm, to, -(s64)i);
+		}
+		if (MM_UNLIKELY(!pte_present(p))) {
+			if (copy_nonpresent(vm, c, slot_at(vm, slots, i), slot_at(vm, to, i)))
+				return -ENOMEM;
+			continue;
 		}
 		if (c->cow && pte_write(p)) {
 			p = pte_wrprotect(p);
@@ -86,6 +111,7 @@ static int dup_vma(struct vm *vm, struct mm_struct *to, struct vm_area_struct *v
 	if (n->vm_file)
 		filemap_get(n->vm_file);
 	BUG_ON(find_vma_links(to, n->vm_start, n->vm_end, &l));
+	l.after = v;
 	vma_link_at(vm, to, n, &l);
 	return copy_page_range(vm, to, v);
 uncharge:
@@ -101,6 +127,7 @@ struct mm_struct *mm_alloc(struct vm *vm)
 	if (!mm)
 		return NULL;
 	mm->mm_users = 1;
+	mm->page_shift = vm->page_shift;
 	if (pgd_alloc(vm, mm)) {
 		kmem_cache_free(vm->mm_cache, vm->hw->cpu, mm);
 		return NULL;
@@ -127,7 +154,7 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 	for (v = mm->mmap; v; v = next) {
 		next = v->vm_next;
 		if (v->vm_file)
-			list_del(&v->file_link);
+			vma_interval_tree_remove(&v->vm_file->i_mmap, v);
 		vma_free(vm, v);
 	}
 	BUG_ON(mm->nr_ptes || mm->nr_tables != vm_root_pages(vm) || mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||

@@ -128,7 +128,7 @@ s64 sys_madvise(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 advice
 
 /* ---- pages of locked areas ---- */
 
-static void mlock_page(struct vm *vm, struct page *p)
+void mlock_page(struct vm *vm, struct page *p)
 {
 	if (TestSetPageMlocked(p))
 		return;

@@ -45,14 +45,15 @@ struct mm_struct;
 struct anon_vma {
 	struct anon_vma *root, *parent;
 	u32 refcount, degree;    /* degree: children + VMAs whose anon_vma this is (spec 08 s1) */
-	struct list_head chains; /* AVCs whose VMAs may map its pages */
+	struct rb_root rb_root;  /* interval tree of the AVCs whose VMAs may map its pages */
 };
 
 struct anon_vma_chain {
 	struct vm_area_struct *vma;
 	struct anon_vma *anon_vma;
 	struct list_head same_vma;  /* in the VMA, newest first */
-	struct list_head same_anon; /* in the anon_vma */
+	struct rb_node rb;          /* in the anon_vma: core/vm/interval_tree.h */
+	u64 rb_subtree_last;
 };
 
 struct vm_area_struct {
@@ -67,7 +68,10 @@ struct vm_area_struct {
 	struct list_head anon_vma_chain;
 	struct anon_vma *anon_vma;
 	struct vm_file *vm_file;
-	struct list_head file_link; /* in the file's list of mappings */
+	struct {
+		struct rb_node rb; /* in the file's i_mmap: core/vm/interval_tree.h */
+		u64 rb_subtree_last;
+	} shared;
 };
 
 enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
@@ -76,6 +80,8 @@ struct mm_struct {
 	struct vm_area_struct *mmap; /* list head */
 	struct rb_root mm_rb;
 	u32 map_count, mm_users;
+	u32 page_shift;
+	s32 mmap_sem; /* readers; -1: a writer (no thread waits here; split operations and reclaim ask) */
 	u32 vmacache_seqnum;
 	vaddr_t highest_vm_end, mmap_base, start_brk, brk, start_stack;
 	u64 total_vm, locked_vm, stack_vm, shared_vm, exec_vm; /* pages */

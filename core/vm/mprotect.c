@@ -4,7 +4,7 @@
 
 #include "core/vm/fault.h"
 #include "core/vm/mmap.h"
-#include "core/vm/pgtable.h"
+#include "core/vm/swapops.h"
 #include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 
@@ -23,6 +23,8 @@ static int change_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vad
 		pte_t p = get_pte(vm, slots, i);
 		struct page *page;
 
+		if (is_write_migration_entry(p))
+			set_pte(vm, slot_at(vm, slots, i), make_migration_entry_read(p));
 		if (!pte_present(p))
 			continue;
 		p = pte_modify(p, c->prot);

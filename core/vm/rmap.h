@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page -> mappings: counts, and the mapping field of anonymous pages (spec 08 s2.4). Each mapping
- * holds one reference; the caller takes and drops it. Linux: mm/rmap.c.
+ * Page -> mappings (spec 08 s2.4, s3, s4): counts, the mapping field of anonymous pages, and the walks that
+ * visit every descriptor of a page.
+ *
+ * Each mapping holds one reference; the caller takes and drops it. A walk costs O(log n + VMAs whose
+ * range holds the page's index): for a page copied by a child, only the child and its descendants.
+ * Linux: mm/rmap.c; left out: huge pages, hwpoison, nonlinear mappings.
  */
 #ifndef MEMRIG_VM_RMAP_H
 #define MEMRIG_VM_RMAP_H
@@ -68,6 +72,69 @@ MM_INLINE void page_remove_rmap(struct vm *vm, struct page *p)
 	if (MM_UNLIKELY(PageMlocked(p)))
 		clear_page_mlock(vm, p);
 }
+
+/* ---- walks ---- */
+
+enum { SWAP_SUCCESS, SWAP_AGAIN, SWAP_FAIL, SWAP_MLOCK };
+
+enum ttu_flags { /* values of Linux 4.0 */
+	TTU_UNMAP = 1, TTU_MIGRATION = 2, TTU_MUNLOCK = 4,
+	TTU_IGNORE_MLOCK = 0x100, TTU_IGNORE_ACCESS = 0x200, TTU_IGNORE_HWPOISON = 0x400
+};
+
+struct rmap_walk_control {
+	void *arg;
+	/* One VMA that may map @p at @addr: SWAP_AGAIN goes on, anything else ends the walk. */
+	int (*rmap_one)(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr, void *arg);
+	bool (*done)(const struct page *p);                               /* NULL: visit all */
+	struct anon_vma *(*anon_lock)(const struct page *p);              /* NULL: page_anon_vma() */
+	bool (*invalid_vma)(const struct vm_area_struct *v, void *arg);   /* NULL: none is skipped */
+};
+
+/* The anon_vma that @p's mapping names, mapped or not; NULL for file and KSM pages. */
+MM_INLINE struct anon_vma *page_anon_vma(const struct page *p)
+{
+	if ((p->mapping & PAGE_MAPPING_FLAGS) != PAGE_MAPPING_ANON)
+		return NULL;
+	return (struct anon_vma *)(uintptr_t)(p->mapping & ~PAGE_MAPPING_FLAGS);
+}
+
+/* The same, but NULL unless @p is mapped: the anon_vma of an unmapped page may be gone. */
+struct anon_vma *page_lock_anon_vma_read(const struct page *p);
+/* The same with a reference, for who unmaps @p and maps it again; NULL: not mapped. */
+struct anon_vma *page_get_anon_vma(const struct page *p);
+void put_anon_vma(struct vm *vm, struct anon_vma *a);
+
+/*
+ * Calls rwc->rmap_one for each VMA whose range holds @p's index, in tree order. @p is locked unless it is
+ * anonymous and no KSM page. The last answer, SWAP_AGAIN if there was none. (spec 08 s3)
+ */
+int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc);
+
+/* The descriptor by which @v maps @p at @addr; NULL if it is absent or maps another page. */
+pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr);
+
+/*
+ * Tests and clears the accessed state in all mappings. The number of accessed ones that count, 0 if not
+ * mapped, 1 for a file or KSM page that is not locked and cannot be; the flags of their VMAs, and VM_LOCKED
+ * if one is locked, in @vm_flags. (spec 08 s4.1)
+ */
+int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags);
+
+/* Takes @p, which is locked, out of all page tables. SWAP_*; SUCCESS: no longer mapped. (spec 08 s4.2) */
+int try_to_unmap(struct vm *vm, struct page *p, unsigned ttu);
+
+/* SWAP_MLOCK and @p mlocked again if a locked VMA still maps it, else SWAP_AGAIN. @p is locked, off the LRU. */
+int try_to_munlock(struct vm *vm, struct page *p);
+
+/* Write-protects and cleans all shared mappings of a file page before write-back; how many were changed. */
+int page_mkclean(struct vm *vm, struct page *p);
+
+/* Is @p mapped in @v? (not merely within its range) */
+bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_area_struct *v);
+
+/* Marks @p mlocked and moves it to the unevictable list. (spec 06 s8) */
+void mlock_page(struct vm *vm, struct page *p);
 
 /* Marks the present pages of a locked range and moves them to the unevictable list. (spec 06 s8) */
 void mlock_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end);

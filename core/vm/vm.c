@@ -9,6 +9,7 @@
 #include "core/phys/page_alloc.h"
 #include "core/vm/fault.h"
 #include "core/vm/fork.h"
+#include "core/vm/interval_tree.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/tlb.h"
@@ -285,11 +286,10 @@ s64 vm_ftruncate(struct vm *vm, u64 id, u64 size)
 {
 	struct vm_file *f = filemap_find(&vm->files, id);
 	u64 page = 1ull << vm->page_shift, keep = ALIGN_UP(size, page) >> vm->page_shift;
-	struct vm_area_struct *v;
 
 	if (!f)
 		return -ENOMEM;
-	list_for_each_entry(v, &f->mappings, file_link) {
+	vma_interval_tree_foreach(v, &f->i_mmap, keep, UINT64_MAX) {
 		u64 pages = vma_pages(vm, v), first = keep > v->vm_pgoff ? keep - v->vm_pgoff : 0;
 
 		if (first < pages)

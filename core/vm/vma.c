@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/vm/interval_tree.h"
+
 static struct vm_area_struct *vma_of(const struct rb_node *n)
 {
 	return n ? container_of(n, struct vm_area_struct, vm_rb) : NULL;
@@ -105,7 +107,7 @@ int find_vma_links(struct mm_struct *mm, vaddr_t addr, vaddr_t end, struct vma_l
 			link = &parent->right;
 		}
 	}
-	*l = (struct vma_link){vma_of(prev), parent, link};
+	*l = (struct vma_link){.prev = vma_of(prev), .parent = parent, .link = link};
 	return 0;
 }
 
@@ -150,8 +152,10 @@ void vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, 
 	v->rb_subtree_gap = 0;
 	rb_link(&v->vm_rb, l->parent, l->link);
 	rb_insert(&mm->mm_rb, &v->vm_rb, update_gap);
-	if (v->vm_file)
-		list_add_tail(&v->file_link, &v->vm_file->mappings);
+	if (v->vm_file && l->after)
+		vma_interval_tree_insert_after(&v->vm_file->i_mmap, v, l->after);
+	else if (v->vm_file)
+		vma_interval_tree_insert(&v->vm_file->i_mmap, v);
 	mm->map_count++;
 	account(vm, mm, v, 1);
 	charge(vm->hw, COST_VMA_OP);
@@ -171,7 +175,7 @@ void vma_unlink(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v)
 		mm->highest_vm_end = v->vm_prev ? v->vm_prev->vm_end : 0;
 	gap_changed(v->vm_next);
 	if (v->vm_file)
-		list_del(&v->file_link);
+		vma_interval_tree_remove(&v->vm_file->i_mmap, v);
 	mm->map_count--;
 	mm->vmacache_seqnum++;
 	charge(vm->hw, COST_VMA_OP);
@@ -201,9 +205,11 @@ void vma_set_bounds(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vadd
 	struct mm_struct *mm = v->vm_mm;
 
 	account(vm, mm, v, -1);
+	vma_trees_remove(v);
 	v->vm_start = start;
 	v->vm_end = end;
 	v->vm_pgoff = pgoff;
+	vma_trees_insert(v);
 	account(vm, mm, v, 1);
 	if (!v->vm_next)
 		mm->highest_vm_end = end;
@@ -362,20 +368,22 @@ int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_be
 		return -ENOMEM;
 	*n = *v;
 	list_init(&n->anon_vma_chain);
+	if (new_below) {
+		n->vm_end = addr;
+	} else {
+		n->vm_start = addr;
+		n->vm_pgoff = upper;
+	}
 	if (anon_vma_clone(vm, n, v)) {
 		kmem_cache_free(vm->vma_cache, vm->hw->cpu, n);
 		return -ENOMEM;
 	}
 	if (n->vm_file)
 		filemap_get(n->vm_file);
-	if (new_below) {
-		n->vm_end = addr;
+	if (new_below)
 		vma_set_bounds(vm, v, addr, v->vm_end, upper);
-	} else {
-		n->vm_start = addr;
-		n->vm_pgoff = upper;
+	else
 		vma_set_bounds(vm, v, v->vm_start, addr, v->vm_pgoff);
-	}
 	BUG_ON(find_vma_links(mm, n->vm_start, n->vm_end, &l));
 	vma_link_at(vm, mm, n, &l);
 	mm->vmacache_seqnum++;

@@ -31,6 +31,7 @@ MM_INLINE struct vm_area_struct *find_vma(struct vm *vm, struct task *t, vaddr_t
 struct vma_link {
 	struct vm_area_struct *prev;
 	struct rb_node *parent, **link;
+	struct vm_area_struct *after; /* fork: in the file's tree behind this one; NULL: by offset */
 };
 int find_vma_links(struct mm_struct *mm, vaddr_t addr, vaddr_t end, struct vma_link *l);
 /* Inserts @v where find_vma_links() said; counts it in map_count. */

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A page's index picks, from the interval tree of its anon_vma or file, the VMAs whose range holds
+ * it; in each of them the page can be at one address only:
+ *
+ *   page.mapping -> tree --[index, index]--> VMA -> vm_start + (index - vm_pgoff) -> descriptor:
+ * this frame?
+ */
+#include "core/vm/rmap.h"
+
+#include "core/vm/interval_tree.h"
+#include "core/vm/pgtable.h"
+#include "core/vm/swapin.h"
+#include "core/vm/tlb.h"
+
+/* ---- walk ---- */
+
+struct anon_vma *page_lock_anon_vma_read(const struct page *p)
+{
+	return page_mapped(p) ? page_anon_vma(p) : NULL;
+}
+
+struct anon_vma *page_get_anon_vma(const struct page *p)
+{
+	struct anon_vma *a = page_lock_anon_vma_read(p);
+
+	if (a)
+		a->refcount++;
+	return a;
+}
+
+static vaddr_t vma_address(const struct page *p, const struct vm_area_struct *v)
+{
+	return v->vm_start + ((p->index - v->vm_pgoff) << v->vm_mm->page_shift);
+}
+
+/* Visits one VMA; true: the walk is over. */
+static bool visit(struct vm *vm, struct page *p, struct vm_area_struct *v,
+		  const struct rmap_walk_control *rwc, int *answer)
+{
+	if (rwc->invalid_vma && rwc->invalid_vma(v, rwc->arg))
+		return false;
+	*answer = rwc->rmap_one(vm, p, v, vma_address(p, v), rwc->arg);
+	return *answer != SWAP_AGAIN || (rwc->done && rwc->done(p));
+}
+
+static int rmap_walk_anon(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+{
+	struct anon_vma *a = rwc->anon_lock ? rwc->anon_lock(p) : page_anon_vma(p);
+	int answer = SWAP_AGAIN;
+
+	if (!a)
+		return answer;
+	anon_vma_interval_tree_foreach(avc, &a->rb_root, p->index,
+				       p->index) if (visit(vm, p, avc->vma, rwc, &answer)) break;
+	return answer;
+}
+
+static int rmap_walk_file(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+{
+	const struct vm_file *f = (const struct vm_file *)(uintptr_t)p->mapping;
+	int answer = SWAP_AGAIN;
+
+	BUG_ON(!PageLocked(p));
+	if (!f)
+		return answer;
+	vma_interval_tree_foreach(v, &f->i_mmap, p->index,
+				  p->index) if (visit(vm, p, v, rwc, &answer)) break;
+	return answer;
+}
+
+int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+{
+	return PageAnon(p) ? rmap_walk_anon(vm, p, rwc) : rmap_walk_file(vm, p, rwc);
+}
+
+pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v,
+			    vaddr_t addr)
+{
+	pt_slot *slot = pte_lookup(vm, v->vm_mm, addr);
+	pte_t pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
+
+	if (!pte_present(pte) || (pfn_t)(pte_pa(pte) >> vm->page_shift) != page_to_pfn(vm->phys, p))
+		return NULL;
+	return slot;
+}
+
+bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_area_struct *v)
+{
+	vaddr_t addr = vma_address(p, v);
+
+	return addr >= v->vm_start && addr < v->vm_end && page_check_address(vm, p, v, addr);
+}
+
+static bool page_not_mapped(const struct page *p)
+{
+	return !page_mapped(p);
+}
+
+static void count_flush(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
+{
+	vm_flush_page(vm, mm, addr);
+	charge(vm->hw, COST_TLB_FLUSH);
+	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
+}
+
+/* Tests and clears the accessed bit; ARM flushes nothing for it. */
+static bool clear_young(struct vm *vm, pt_slot *slot)
+{
+	pte_t p = get_pte(vm, slot, 0);
+
+	if (!pte_young(p))
+		return false;
+	set_pte(vm, slot, pte_mkold(p));
+	charge(vm->hw, COST_PTE_OP);
+	return true;
+}
+
+/* ---- page_referenced ---- */
+
+struct referenced {
+	int mapcount, referenced;
+	u32 vm_flags;
+};
+
+static int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_struct *v,
+			       vaddr_t addr, void *arg)
+{
+	struct referenced *r = arg;
+	pt_slot *slot = page_check_address(vm, p, v, addr);
+
+	if (!slot)
+		return SWAP_AGAIN;
+	if (v->vm_flags & VM_LOCKED) {
+		r->vm_flags |= VM_LOCKED;
+		return SWAP_FAIL;
+	}
+	/* a sequential reader does not come back: its accesses say nothing of the future */
+	if (clear_young(vm, slot) && !(v->vm_flags & VM_SEQ_READ)) {
+		r->referenced++;
+		r->vm_flags |= v->vm_flags;
+	}
+	return --r->mapcount ? SWAP_AGAIN : SWAP_SUCCESS;
+}
+
+int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
+{
+	struct referenced r = {.mapcount = page_mapcount(p)};
+	const struct rmap_walk_control rwc = {
+		.arg = &r, .rmap_one = page_referenced_one, .anon_lock = page_lock_anon_vma_read};
+	bool lock = !is_locked && (!PageAnon(p) || PageKsm(p));
+
+	*vm_flags = 0;
+	if (!page_mapped(p) || !(p->mapping & ~PAGE_MAPPING_FLAGS))
+		return 0;
+	if (lock && !trylock_page(p))
+		return 1;
+	rmap_walk(vm, p, &rwc);
+	if (lock)
+		unlock_page(p);
+	*vm_flags = r.vm_flags;
+	return r.referenced;
+}
+
+/* ---- try_to_unmap ---- */
+
+/* What replaces @pte, and the rss of the address space with it. 0, or -errno: the mapping stays. */
+static int unmapped_entry(struct vm *vm, struct mm_struct *mm, struct page *p, pte_t pte,
+			  unsigned ttu, pte_t *out)
+{
+	*out = (pte_t){0};
+	if (PageAnon(p) && PageSwapCache(p))
+		return unmap_to_swap(vm, mm, p, out);
+	BUG_ON(PageAnon(p) && !(ttu & TTU_MIGRATION));
+	if (ttu & TTU_MIGRATION)
+		*out = make_migration_entry(vm, p, pte_write(pte));
+	else
+		mm->rss[mm_counter_of(p)]--;
+	return 0;
+}
+
+static int unmap_pte(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
+		     pt_slot *slot, unsigned ttu)
+{
+	pte_t pte = get_pte(vm, slot, 0), entry;
+
+	set_pte(vm, slot, (pte_t){0});
+	count_flush(vm, v->vm_mm, addr);
+	if (pte_dirty(pte))
+		SetPageDirty(p);
+	if (unmapped_entry(vm, v->vm_mm, p, pte, ttu, &entry)) {
+		set_pte(vm, slot, pte);
+		return SWAP_FAIL;
+	}
+	if (entry.v)
+		set_pte(vm, slot, entry);
+	charge(vm->hw, COST_PTE_OP);
+	page_remove_rmap(vm, p);
+	lru_put_page(&vm->lru, p);
+	return SWAP_AGAIN;
+}
+
+/* @p is mapped in a locked VMA: it belongs on the unevictable list, if its mm can be looked at now.
+ */
+static int unmap_mlocked(struct vm *vm, struct page *p, const struct vm_area_struct *v)
+{
+	if (v->vm_mm->mmap_sem < 0)
+		return SWAP_AGAIN;
+	mlock_page(vm, p);
+	return SWAP_MLOCK;
+}
+
+static int try_to_unmap_one(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
+			    void *arg)
+{
+	unsigned ttu = *(const unsigned *)arg;
+	pt_slot *slot = page_check_address(vm, p, v, addr);
+
+	if (!slot)
+		return SWAP_AGAIN;
+	if (!(ttu & TTU_IGNORE_MLOCK)) {
+		if (v->vm_flags & VM_LOCKED)
+			return unmap_mlocked(vm, p, v);
+		if (ttu & TTU_MUNLOCK)
+			return SWAP_AGAIN;
+	}
+	if (!(ttu & TTU_IGNORE_ACCESS) && clear_young(vm, slot))
+		return SWAP_FAIL;
+	return unmap_pte(vm, p, v, addr, slot, ttu);
+}
+
+int try_to_unmap(struct vm *vm, struct page *p, unsigned ttu)
+{
+	const struct rmap_walk_control rwc = {.arg = &ttu,
+					      .rmap_one = try_to_unmap_one,
+					      .done = page_not_mapped,
+					      .anon_lock = page_lock_anon_vma_read};
+	int r;
+
+	BUG_ON(!PageLocked(p));
+	r = rmap_walk(vm, p, &rwc);
+	return r != SWAP_MLOCK && !page_mapped(p) ? SWAP_SUCCESS : r;
+}
+
+int try_to_munlock(struct vm *vm, struct page *p)
+{
+	unsigned ttu = TTU_MUNLOCK;
+	const struct rmap_walk_control rwc = {.arg = &ttu,
+					      .rmap_one = try_to_unmap_one,
+					      .done = page_not_mapped,
+					      .anon_lock = page_lock_anon_vma_read};
+
+	BUG_ON(!PageLocked(p) || PageLRU(p));
+	return rmap_walk(vm, p, &rwc);
+}
+
+/* ---- page_mkclean ---- */
+
+static int page_mkclean_one(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
+			    void *arg)
+{
+	pt_slot *slot = page_check_address(vm, p, v, addr);
+	pte_t pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
+
+	if (!slot || (!pte_dirty(pte) && !pte_write(pte)))
+		return SWAP_AGAIN;
+	set_pte(vm, slot, pte_mkclean(pte_wrprotect(pte)));
+	charge(vm->hw, COST_PTE_OP);
+	count_flush(vm, v->vm_mm, addr);
+	(*(int *)arg)++;
+	return SWAP_AGAIN;
+}
+
+static bool is_private(const struct vm_area_struct *v, void *arg)
+{
+	(void)arg;
+	return !(v->vm_flags & VM_SHARED);
+}
+
+int page_mkclean(struct vm *vm, struct page *p)
+{
+	int cleaned = 0;
+	const struct rmap_walk_control rwc = {
+		.arg = &cleaned, .rmap_one = page_mkclean_one, .invalid_vma = is_private};
+
+	BUG_ON(!PageLocked(p));
+	if (page_mapped(p) && !PageAnon(p))
+		rmap_walk(vm, p, &rwc);
+	return cleaned;
+}
