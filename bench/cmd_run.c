@@ -16,6 +16,7 @@
 #include "bench/machine_args.h"
 #include "bench/replay_loop.h"
 #include "bench/result.h"
+#include "bench/study.h"
 #include "bench/workload_trace.h"
 #include "workloads/workload.h"
 
@@ -24,17 +25,20 @@ struct run_args {
 	const struct workload *workload;
 	struct workload_run run;
 	char text[512]; /* workload and parameters as given */
-	const char *json, *show, *write;
+	const char *json, *show, *write, *study, *out_dir;
 	u64 gap;
 	bool check, quiet, list, as_text;
 };
 
-enum { OPT_JSON = 256, OPT_CHECK, OPT_SHOW, OPT_WRITE, OPT_LIST, OPT_GAP, OPT_TEXT };
+enum { OPT_JSON = 256, OPT_CHECK, OPT_SHOW, OPT_WRITE, OPT_LIST, OPT_GAP, OPT_STUDY, OPT_TEXT };
 
 static const struct argp_option options[] = {
 	{"list", OPT_LIST, 0, 0, "List the workloads and their parameters", 0},
 	{"write", OPT_WRITE, "FILE", 0, "Write the workload as a trace instead of replaying it", 0},
 	{"text", OPT_TEXT, 0, 0, "With --write: as text", 0},
+	{"study", OPT_STUDY, "NAME", 0,
+	 "Run a ready study: its table and its plot; 'list' lists them, 'quick' runs the quick ones", 0},
+	{"output", 'o', "DIR", 0, "Where a study's results go (out/studies)", 0},
 	{"gap", OPT_GAP, "NS", 0, "Nanoseconds between two operations (100)", 0},
 	{"check", OPT_CHECK, 0, 0, "Compare expected results and run all invariants at the end", 0},
 	{"json", OPT_JSON, "FILE", 0, "Write the result", 0},
@@ -105,6 +109,12 @@ static void parse_option(int key, char *arg, struct run_args *a, struct argp_sta
 	case OPT_LIST:
 		a->list = true;
 		break;
+	case OPT_STUDY:
+		a->study = arg;
+		break;
+	case 'o':
+		a->out_dir = arg;
+		break;
 	case OPT_GAP:
 		a->gap = strtoull(arg, &end, 0);
 		if (!a->gap || *end || a->gap > 1000000000000ull)
@@ -127,11 +137,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_workload(arg, a, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!a->workload && !a->list)
+		if (!a->workload && !a->list && !a->study)
 			argp_failure(state, EXIT_USAGE, 0, "which workload? 'memrig run --list' lists all");
 		return 0;
 	default:
-		if (key != 'q' && (key < OPT_JSON || key > OPT_TEXT))
+		if (key != 'q' && key != 'o' && (key < OPT_JSON || key > OPT_TEXT))
 			return ARGP_ERR_UNKNOWN;
 		parse_option(key, arg, a, state);
 		return 0;
@@ -332,6 +342,61 @@ static int dispatch(struct run_args *a)
 	return rc;
 }
 
+/* ---- studies ---- */
+
+static int list_studies(const char *dir, char **names)
+{
+	char err[5120];
+	struct study *s = malloc(sizeof(*s));
+	int rc = s ? EXIT_DONE : cmd_error("run: out of memory");
+
+	for (char **n = names; s && n && *n && rc == EXIT_DONE; n++) {
+		if (study_read(s, dir, *n, err, sizeof(err)))
+			rc = cmd_error("run: %s", err);
+		else
+			printf("%-6s %s%s\n", s->name, s->title, s->quick ? "" : " (takes a while)");
+	}
+	free(s);
+	return rc;
+}
+
+static int run_study(const char *dir, const char *name, const struct run_args *a, bool only_quick)
+{
+	const char *out = a->out_dir ? a->out_dir : "out/studies";
+	char err[5120];
+	struct study *s = malloc(sizeof(*s));
+	int bad;
+
+	if (!s)
+		return cmd_error("run: out of memory");
+	bad = study_read(s, dir, name, err, sizeof(err));
+	if (!bad && (!only_quick || s->quick))
+		bad = study_run(s, out, a->quiet, err, sizeof(err));
+	free(s);
+	return bad ? cmd_error("run: %s", err) : EXIT_DONE;
+}
+
+static int studies(const struct run_args *a)
+{
+	char dir[4200], err[512], **names;
+	int rc = EXIT_DONE;
+
+	if (study_find_dir(dir, sizeof(dir), err, sizeof(err)))
+		return cmd_error("run: %s", err);
+	names = study_names(dir);
+	if (!strcmp(a->study, "list"))
+		rc = list_studies(dir, names);
+	else if (strcmp(a->study, "quick"))
+		rc = run_study(dir, a->study, a, false);
+	else
+		for (char **n = names; n && *n && rc == EXIT_DONE; n++)
+			rc = run_study(dir, *n, a, true);
+	for (char **n = names; n && *n; n++)
+		free(*n);
+	free(names);
+	return rc;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
@@ -348,7 +413,9 @@ int cmd_run(int argc, char **argv)
 		return cmd_error("run: out of memory");
 	machine_args_init(&a->machine);
 	argp_parse(&argp, argc, argv, 0, NULL, a);
-	if (a->list)
+	if (a->study)
+		rc = studies(a);
+	else if (a->list)
 		list_workloads(stdout);
 	else
 		rc = machine_args_finish(&a->machine) ? EXIT_USAGE : dispatch(a);

@@ -103,9 +103,25 @@ static void put_ranges(FILE *f, const struct plot *p, const struct table *t)
 	fprintf(f, "x_least = %.15g\nx_greatest = %.15g\n", x_least, x_greatest);
 }
 
+static void put_series(FILE *f, const struct plot *p)
+{
+	fputs("series = '", f);
+	for (unsigned i = 0; i < p->nr_series; i++)
+		fprintf(f, "%s%s", i ? " " : "", p->series[i]);
+	fputs("'\n", f);
+}
+
+void plot_script(const char *dir, const struct plot *p, char *out, size_t n)
+{
+	snprintf(out, n, "%s/%s.gp", dir, p->name);
+	if (access(out, R_OK) && strchr(p->name, '-'))
+		snprintf(out, n, "%s/%.*s.gp", dir, (int)strcspn(p->name, "-"), p->name);
+}
+
 static int write_script(struct draw *d, const struct figure *g, const struct table *t, const char *path,
 			const char *data, const char *svg)
 {
+	char script[4400];
 	struct outfile o;
 	int rc = outfile_open(&o, path);
 
@@ -119,7 +135,10 @@ static int write_script(struct draw *d, const struct figure *g, const struct tab
 	fprintf(o.f, "rows = %u\n", t->nr_rows);
 	fprintf(o.f, "page_bytes = %llu\n", g->replay ? (unsigned long long)g->replay->page_bytes : 0ull);
 	put_ranges(o.f, g->plot, t);
-	fprintf(o.f, "style = '%s/style.gp'\nload '%s/%s.gp'\n", d->f->dir, d->f->dir, g->plot->name);
+	put_string(o.f, "xcol", g->plot->x);
+	put_series(o.f, g->plot);
+	plot_script(d->f->dir, g->plot, script, sizeof(script));
+	fprintf(o.f, "style = '%s/style.gp'\nload '%s'\n", d->f->dir, script);
 	return outfile_commit(&o);
 }
 

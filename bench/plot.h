@@ -10,8 +10,8 @@
  *	replays       the replays of one trace on several machines       one figure a trace
  *	all-replays   every replay                                       one figure
  *	csv:FILE      FILE in the data directory, with named columns     one figure, if FILE exists
- * plots/<name>.gp draws; plots/style.gp owns terminal, colours and fonts. A column that the input does
- * not have is an error.
+ * plots/<name>.gp draws, or plots/<family>.gp for the name <family>-<member>; plots/style.gp owns
+ * terminal, colours and fonts. A column that the input does not have is an error.
  */
 #ifndef MEMRIG_PLOT_H
 #define MEMRIG_PLOT_H
@@ -50,6 +50,9 @@ int plot_find_dir(char *dir, size_t n, char *err, size_t errlen);
 
 /* Reads DIR/plots.list. Number of plots, or -1 with one line in @err that names the file and line. */
 int plot_read_list(const char *dir, struct plot *plots, char *err, size_t errlen);
+
+/* The script that draws @p: its own, or its family's. */
+void plot_script(const char *dir, const struct plot *p, char *out, size_t n);
 
 /* 0, or -1 with the missing column named in @err. */
 int plot_check_columns(const struct plot *p, const struct table *t, const char *input_name, char *err,

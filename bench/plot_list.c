@@ -3,43 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "bench/data_dir.h"
 #include "bench/plot.h"
-
-static bool has_list(const char *dir)
-{
-	char path[4200];
-
-	snprintf(path, sizeof(path), "%s/plots.list", dir);
-	return !access(path, R_OK);
-}
 
 int plot_find_dir(char *dir, size_t n, char *err, size_t errlen)
 {
-	static const char *const beside[] = {"../plots", "../../plots", "../share/memrig/plots"};
-	const char *given = getenv("MEMRIG_PLOTS");
-	char exe[4096];
-	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
-
-	if (given) {
-		snprintf(dir, n, "%s", given);
-		if (has_list(dir))
-			return 0;
-		snprintf(err, errlen, "MEMRIG_PLOTS=%s: holds no plots.list", given);
-		return -1;
-	}
-	exe[len > 0 ? len : 0] = 0;
-	slash = strrchr(exe, '/');
-	if (slash)
-		*slash = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
-		if ((size_t)snprintf(dir, n, "%s/%s", exe, beside[i]) < n && has_list(dir))
-			return 0;
-	}
-	snprintf(err, errlen, "no plots.list beside the binary; set MEMRIG_PLOTS to the directory plots/");
-	return -1;
+	return data_dir_find("plots", "MEMRIG_PLOTS", "plots.list", dir, n, err, errlen);
 }
 
 /* Next field up to '|', blanks cut off; NULL when there is none. */

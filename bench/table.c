@@ -182,23 +182,33 @@ int table_read_csv(struct table *t, const char *path, char *err, size_t errlen)
 	return rc;
 }
 
-int table_write(const struct table *t, const char *path, unsigned most)
+/* Rows 0, @step, 2 * @step ... and the last one. */
+static int write_rows(const struct table *t, const char *path, unsigned step, char separator)
 {
-	unsigned step = most && t->nr_rows > most ? (t->nr_rows + most - 1) / most : 1;
 	struct outfile o;
 	int rc = outfile_open(&o, path);
 
 	if (rc)
 		return rc;
 	for (unsigned c = 0; c < t->nr_cols; c++)
-		fprintf(o.f, "%s%s", c ? "\t" : "", t->cols[c]);
+		fprintf(o.f, "%s%s", c ? (char[2]){separator, 0} : "", t->cols[c]);
 	fputc('\n', o.f);
 	for (unsigned r = 0; r < t->nr_rows; r++) {
 		if (r % step && r + 1 != t->nr_rows)
 			continue;
 		for (unsigned c = 0; c < t->nr_cols; c++)
-			fprintf(o.f, "%s%s", c ? "\t" : "", table_get(t, r, (int)c));
+			fprintf(o.f, "%s%s", c ? (char[2]){separator, 0} : "", table_get(t, r, (int)c));
 		fputc('\n', o.f);
 	}
 	return outfile_commit(&o);
+}
+
+int table_write_csv(const struct table *t, const char *path)
+{
+	return write_rows(t, path, 1, ',');
+}
+
+int table_write(const struct table *t, const char *path, unsigned most)
+{
+	return write_rows(t, path, most && t->nr_rows > most ? (t->nr_rows + most - 1) / most : 1, '\t');
 }

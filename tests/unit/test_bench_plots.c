@@ -80,7 +80,7 @@ static void check_script(const struct plot *p)
 	char path[512], line[4096], column[128];
 	FILE *f;
 
-	snprintf(path, sizeof(path), PLOTS "/%s.gp", p->name);
+	plot_script(PLOTS, p, path, sizeof(path));
 	f = fopen(path, "re");
 	if (!f)
 		fail_msg("%s is missing", path);
@@ -112,16 +112,19 @@ static void test_every_script_is_listed(void **state)
 	(void)state;
 	assert_non_null(d);
 	while ((e = readdir(d))) {
-		char *dot = strrchr(e->d_name, '.');
+		const char *dot = strrchr(e->d_name, '.'), *script = e->d_name;
 		bool found = false;
 
 		if (!dot || strcmp(dot, ".gp") || !strcmp(e->d_name, "style.gp"))
 			continue;
-		*dot = 0;
-		for (int i = 0; i < n; i++)
-			found |= !strcmp(plots[i].name, e->d_name);
+		for (int i = 0; i < n; i++) {
+			char path[512];
+
+			plot_script(PLOTS, &plots[i], path, sizeof(path));
+			found |= !strcmp(strrchr(path, '/') + 1, script);
+		}
 		if (!found)
-			fail_msg("plots/%s.gp has no line in plots.list", e->d_name);
+			fail_msg("plots/%s has no line in plots.list", e->d_name);
 	}
 	closedir(d);
 	free(plots);
