@@ -240,6 +240,10 @@ static const struct bundle {
 	{POLICY_MODERN, "watermark", "scale"}, {POLICY_MODERN, "wmark", "4.4"},
 	{POLICY_MODERN, "highorder", "highatomic"}, {POLICY_MODERN, "steal", "4.12"},
 	{POLICY_MODERN, "hwad", "1"},          {POLICY_MODERN, "swap_slots", "slots"},
+	{POLICY_4_12, "inactive", "4.12"},     {POLICY_4_12, "oom", "reaper"},
+	{POLICY_4_12, "retry", "4.7"},
+	{POLICY_MODERN, "inactive", "4.12"},   {POLICY_MODERN, "oom", "reaper"},
+	{POLICY_MODERN, "retry", "4.7"},       {POLICY_MODERN, "anonws", "1"},
 };
 
 static void default_to(struct machine_config *c, unsigned key, const char *value)

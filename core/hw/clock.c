@@ -34,6 +34,12 @@ void clock_wake(struct hw *hw, int id)
 	find_due(hw);
 }
 
+void clock_sleep_until(struct hw *hw, int id, u64 ns)
+{
+	hw->daemons[id].due = ns;
+	find_due(hw);
+}
+
 static struct hw_daemon *earliest(struct hw *hw)
 {
 	struct hw_daemon *best = &hw->daemons[0];
@@ -57,12 +63,15 @@ void clock_run(struct hw *hw, u64 ns)
 		}
 		if (due > hw->now)
 			hw->now = due;
-		budget = ns > hw->now ? ns - hw->now : 0;
+		budget = ns - due;
+		d->due = CLOCK_NEVER; /* a step may have itself woken again */
 		used = d->step(d->self, budget);
 		if (d->period)
 			d->due = due + (used > d->period ? used : d->period);
-		else
-			d->due = used && used >= budget ? hw->now + used : CLOCK_NEVER;
+		else if (used && used >= budget)
+			d->due = due + used;
+		else if (d->due < due + used)
+			d->due = due + used;
 		find_due(hw);
 	}
 	if (ns > hw->now)

@@ -5,8 +5,9 @@
  * Terms
  *   daemon   a bounded step function with a virtual CPU of its own: the time it uses delays only
  *            itself. It runs when the clock reaches its due time; order is (due time, id).
- *   budget   virtual nanoseconds a step may use: the distance to the time the clock moves to.
- *   asleep   due time CLOCK_NEVER, until somebody wakes it.
+ *   budget   virtual nanoseconds a step may use: from its due time, when its CPU became free, to
+ * the time the clock moves to. What it uses beyond that delays its next step. asleep   due time
+ * CLOCK_NEVER, until somebody wakes it.
  *
  * Owns the daemon table in struct hw. Invariant: clock_due is the least due time of all daemons.
  */
@@ -19,7 +20,10 @@
 #define CLOCK_HZ    100 /* jiffies a second (spec 00 s0.5) */
 #define CLOCK_JIFFY (1000000000ull / CLOCK_HZ)
 
-/* Does at most @budget_ns of work and returns what it used. */
+/*
+ * Does at most @budget_ns of work and returns what it used; the clock itself is not to be moved. A
+ * step that sleeps until a certain time sets its own due time with clock_sleep_until().
+ */
 typedef u64 (*daemon_step)(void *self, u64 budget_ns);
 
 /*
@@ -30,6 +34,9 @@ int clock_add_daemon(struct hw *hw, daemon_step step, void *self, u64 due, u64 p
 
 /* Makes daemon @id due now. Waking a daemon that is awake changes nothing. */
 void clock_wake(struct hw *hw, int id);
+
+/* Daemon @id sleeps until @ns, or until it is woken. */
+void clock_sleep_until(struct hw *hw, int id, u64 ns);
 
 /* Runs the daemons due up to @ns in order, then moves the clock there. Never moves it back. */
 void clock_run(struct hw *hw, u64 ns);

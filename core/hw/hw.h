@@ -47,6 +47,7 @@ struct hw {
 	unsigned page_shift;
 	unsigned ncpu;
 	unsigned cpu;    /* virtual CPU of the operation in flight */
+	u32 task;        /* dense index of its task; 0: the kernel */
 	bool data_bytes;
 	u64 now;         /* virtual nanoseconds since boot */
 	u64 daemon_due;  /* least due time of all daemons */
@@ -54,6 +55,7 @@ struct hw {
 	struct hw_daemon daemons[MM_MAX_DAEMONS];
 	struct prng prng;
 	struct hw_cpu *cpus;
+	struct event_ring *events; /* core/hw/events.h; NULL: off */
 };
 
 struct hw_params {

@@ -497,6 +497,7 @@ MM_INLINE bool is_heap(const struct mm_op *op)
 MM_INLINE void begin_op(struct machine *m, const struct mm_op *op)
 {
 	m->hw.cpu = op->cpu < m->hw.ncpu ? op->cpu : op->cpu % m->hw.ncpu;
+	m->hw.task = op->task;
 	if (op->ts > m->hw.now)
 		machine_advance(m, op->ts);
 	m->applied++;

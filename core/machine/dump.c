@@ -4,12 +4,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/hw/events.h"
 #include "core/machine/machine_types.h"
 #include "core/vm/vm.h"
 
 static const char *const views[] = {
 	"buddyinfo", "zoneinfo", "pagetypeinfo", "slabinfo", "vmallocinfo", "meminfo", "vmstat",
 	"maps", "smaps", "swaps", "layout", "memblock", "pgtables", "config",
+	"events",
 };
 
 const char *machine_view_name(unsigned i)
@@ -52,6 +54,10 @@ int machine_show(struct machine *m, const char *view, FILE *out)
 		return 0;
 	}
 	swap_publish(&m->vm.swap);
+	if (!strcmp(view, "events")) {
+		events_print(&m->hw, out);
+		return 0;
+	}
 	r = phys_show(&m->phys, view, out);
 	if (r == -ENOENT)
 		r = kmem_show(&m->kmem, view, out);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/hw/clock.h"
+#include "core/hw/events.h"
 #include "core/vm/vm.h"
 
 struct machine_proc *machine_proc(struct machine *m, u32 task)
@@ -46,6 +47,8 @@ static int boot(struct machine *m, char *err, size_t errlen)
 		.ncpu = (unsigned)c->ncpu, .data_bytes = c->data == DATA_BYTES, .seed = c->seed,
 	};
 	r = hw_init(&m->hw, &hw);
+	if (!r)
+		r = events_init(&m->hw, c->events);
 	if (r) {
 		snprintf(err, errlen, "mem=%s: the host has no address space for it", c->mem);
 		return r;
@@ -115,6 +118,7 @@ void machine_destroy(struct machine *m)
 		kmem_destroy(&m->kmem);
 	if (m->booted >= 1)
 		phys_destroy(&m->phys);
+	events_destroy(&m->hw);
 	if (m->hw.arena)
 		hw_destroy(&m->hw);
 	free(m);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
 
 int lru_init(struct lru *lru, struct phys *phys, const struct machine_config *c)
@@ -94,6 +95,25 @@ static void free_lone(struct lru *lru, const u32 *frames, u32 nr)
 		lru_put_page_slow(lru, frame_to_page(lru->phys, frames[--nr]));
 }
 
+enum {
+	TRACE_MAPPED = 1,
+	TRACE_ANON = 2,
+	TRACE_FILE = 4,
+	TRACE_SWAPCACHE = 8,
+	TRACE_SWAPBACKED = 16
+};
+
+static void trace_insertion(struct lru *lru, const struct page *p)
+{
+	unsigned flags = (page_mapped(p) ? TRACE_MAPPED : 0) |
+			 (PageAnon(p) ? TRACE_ANON : TRACE_FILE) |
+			 (PageSwapCache(p) ? TRACE_SWAPCACHE : 0) |
+			 (PageSwapBacked(p) ? TRACE_SWAPBACKED : 0);
+
+	trace_event(lru->phys->hw, EVENT_LRU_INSERTION, page_to_pfn(lru->phys, p), page_lru(p),
+		    flags);
+}
+
 void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
 {
 	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr;
@@ -103,6 +123,8 @@ void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
 
 		link_page(lru, p, page_lru(p));
 		update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), PageActive(p));
+		if (MM_UNLIKELY(lru->phys->hw->events != NULL))
+			trace_insertion(lru, p);
 		if (MM_UNLIKELY(put_page_testzero(p)))
 			lone[nr_lone++] = pv->frames[i];
 	}
@@ -149,6 +171,7 @@ static void activate_fn(struct lru *lru, struct page *p)
 	unlink_page(lru, p, page_lru(p));
 	SetPageActive(p);
 	link_page(lru, p, page_lru(p));
+	trace_event(lru->phys->hw, EVENT_LRU_ACTIVATE, page_to_pfn(lru->phys, p));
 	count_event(lru, EV_PGACTIVATE);
 	update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), true);
 }

@@ -159,7 +159,7 @@ MM_INLINE void lru_forget_page(struct page *p)
 {
 	p->flags &= ~(1u << PG_active | 1u << PG_unevictable | 1u << PG_swapbacked |
 		      1u << PG_uptodate | 1u << PG_dirty | 1u << PG_referenced | 1u << PG_reclaim |
-		      1u << PG_error | 1u << PG_mappedtodisk);
+		      1u << PG_error | 1u << PG_mappedtodisk | 1u << PG_workingset);
 	p->mapping = 0;
 }
 

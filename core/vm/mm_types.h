@@ -18,6 +18,7 @@
 #include "arch/pgtable.h"
 #include "core/backing/filemap.h"
 #include "core/backing/swap.h"
+#include "core/backing/workingset.h"
 #include "core/base/list.h"
 #include "core/base/rbtree.h"
 #include "core/hw/hw.h"
@@ -112,11 +113,12 @@ struct vm {
 	struct filemap files;
 	struct lru lru;
 	struct swap swap;
+	struct workingset ws;
 	enum pt_geom geom;
 	struct pt_mem mem; /* the window tables lie in: all of RAM */
 	struct tlb *tlb;   /* core/vm/tlb.h; NULL: tlb=0 */
 	unsigned page_shift;
-	bool hwad, modern;
+	bool hwad, modern, anonws;
 	vaddr_t task_size;
 	pfn_t zero_pfn;
 	u64 committed; /* pages promised to private writable mappings */

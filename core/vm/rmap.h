@@ -38,7 +38,7 @@ MM_INLINE void page_add_new_anon_rmap(struct vm *vm, struct page *p, const struc
 		lru_add_unevictable(&vm->lru, p);
 		return;
 	}
-	p->flags |= vm->modern ? 0 : 1u << PG_active;
+	p->flags |= vm->anonws ? 0 : 1u << PG_active;
 	lru_cache_add(&vm->lru, p);
 }
 

@@ -72,6 +72,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->page_shift = config_page_shift(c);
 	vm->hwad = c->hwad;
 	vm->modern = c->policy == POLICY_MODERN;
+	vm->anonws = c->anonws;
 	vm->task_size = task_size_of(c);
 	vm->max_map_count = c->max_map_count;
 	vm->mmap_min_addr = c->mmap_min_addr;
@@ -83,8 +84,10 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	while (vm->fault_around_pages & (vm->fault_around_pages - 1))
 		vm->fault_around_pages &= vm->fault_around_pages - 1;
 	r = lru_init(&vm->lru, vm->phys, c);
-	if (!r)
+	if (!r) {
+		workingset_init(&vm->ws, &vm->lru, c);
 		r = filemap_init(&vm->files, vm->phys, &vm->lru);
+	}
 	if (!r)
 		r = swap_init(&vm->swap, vm->phys, &vm->lru, c, pt_swap_max_offset(vm_geometry(vm)));
 	if (!r)
