@@ -18,7 +18,8 @@ static unsigned nr_zone_types(const struct phys *p)
 	return (unsigned)__builtin_popcount(p->zone_mask);
 }
 
-void workingset_init(struct workingset *ws, struct lru *lru, const struct machine_config *c)
+void workingset_init(struct workingset *ws, struct lru *lru, const s64 *nr_swap_pages,
+		     const struct machine_config *c)
 {
 	struct phys *p = lru->phys;
 	unsigned word = c->arch == ARCH_ARM32 ? 32 : 64, taken = bits_for(p->nr_nodes);
@@ -26,6 +27,7 @@ void workingset_init(struct workingset *ws, struct lru *lru, const struct machin
 	*ws = (struct workingset){
 		.lru = lru,
 		.phys = p,
+		.nr_swap_pages = nr_swap_pages,
 		.enabled = c->workingset,
 		.node = lru->per_node,
 		.anon = c->anonws,
@@ -86,7 +88,7 @@ static u64 workingset_size(const struct workingset *ws, const struct refault *r,
 		return n;
 	if (!file)
 		n += r->vec->lists[LRU_INACTIVE_FILE].nr;
-	if (ws->phys->swap_free_bytes) {
+	if (ws->nr_swap_pages && *ws->nr_swap_pages > 0) {
 		n += r->vec->lists[LRU_ACTIVE_ANON].nr;
 		if (file)
 			n += r->vec->lists[LRU_INACTIVE_ANON].nr;

@@ -85,7 +85,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 		vm->fault_around_pages &= vm->fault_around_pages - 1;
 	r = lru_init(&vm->lru, vm->phys, c);
 	if (!r) {
-		workingset_init(&vm->ws, &vm->lru, c);
+		workingset_init(&vm->ws, &vm->lru, &vm->swap.nr_swap_pages, c);
 		r = filemap_init(&vm->files, vm->phys, &vm->lru);
 	}
 	if (!r)

@@ -16,13 +16,15 @@ struct lru_rig {
 	unsigned nr;
 };
 
+static const s64 free_slots = 1;
+
 static void up(struct lru_rig *g, const char *pairs)
 {
 	memset(g, 0, sizeof(*g));
 	rig_boot(&g->r, pairs);
 	assert_int_equal(lru_init(&g->lru, &g->r.phys, &g->r.config), 0);
 	assert_int_equal(events_init(&g->r.hw, g->r.config.events), 0);
-	workingset_init(&g->ws, &g->lru, &g->r.config);
+	workingset_init(&g->ws, &g->lru, &free_slots, &g->r.config);
 }
 
 static void check(struct lru_rig *g)
@@ -423,7 +425,6 @@ static void test_modern_ages(void **state)
 
 	(void)state;
 	up(&g, "mem=256M ideal=1 policy=modern");
-	g.r.phys.swap_free_bytes = 4096;
 	p = queued(&g, BIT32(PG_swapbacked) | BIT32(PG_workingset));
 	queued(&g, 0);
 	lru_add_drain(&g.lru, 0);
