@@ -19,7 +19,7 @@ add_custom_command(OUTPUT ${report_css_h} DEPENDS ${CMAKE_SOURCE_DIR}/bench/repo
 
 # All but main() is a library, so that tests can link it.
 file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
-list(REMOVE_ITEM bench_sources ${CMAKE_SOURCE_DIR}/bench/main.c)
+list(REMOVE_ITEM bench_sources ${CMAKE_SOURCE_DIR}/bench/main.c ${CMAKE_SOURCE_DIR}/bench/kernel_judge.c)
 add_library(mr_bench STATIC ${bench_sources} ${report_css_h} ${CMAKE_SOURCE_DIR}/bench/gbench.cc)
 add_executable(memrig ${CMAKE_SOURCE_DIR}/bench/main.c)
 add_dependencies(mr_bench memrig_commit)
@@ -42,7 +42,16 @@ endforeach()
 target_link_libraries(memrig PRIVATE mr_bench)
 set_target_properties(memrig PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 
+# What memrig verify runs on the kernel below: plain, whatever the preset, since it counts its own faults.
+add_executable(kernel-judge ${CMAKE_SOURCE_DIR}/bench/kernel_judge.c)
+target_include_directories(kernel-judge PRIVATE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(kernel-judge PRIVATE _GNU_SOURCE)
+target_compile_options(kernel-judge PRIVATE -O1 -fno-builtin -Wall -Wextra)
+set_target_properties(kernel-judge PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+add_dependencies(memrig kernel-judge)
+
 include(GNUInstallDirs)
 install(TARGETS memrig RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS kernel-judge RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/memrig)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/workloads/studies DESTINATION ${CMAKE_INSTALL_DATADIR}/memrig)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/plots DESTINATION ${CMAKE_INSTALL_DATADIR}/memrig)

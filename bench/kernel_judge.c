@@ -12,7 +12,7 @@
  * All calls work on a window of WINDOW pages at a fixed address, which nothing else in this process
  * uses (brk: on the heap, which nothing here allocates from; place: also where the kernel put things).
  * Behind the last operation a comment block lists /proc/self/maps of the window, one
- * "#maps TASK START END PERMS" a VMA, for the caller to compare with the model's tasks[].vmas.
+ * "#maps TASK START END PERMS" a VMA, for memrig verify to compare with the model's tasks[].vmas.
  * Accesses are judged by the change of the task's minor-fault count around one load or store.
  */
 #include <errno.h>

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* memrig verify: the model against the running kernel. */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/cmd.h"
+#include "bench/manifest.h"
+#include "bench/verify.h"
+
+enum { OPT_SEEDS = 256, OPT_SEED, OPT_STEPS, OPT_MODE, OPT_LIST };
+
+static const struct argp_option options[] = {
+	{"mode", OPT_MODE, "NAME", 0, "Only sequences of this kind (all)", 0},
+	{"list", OPT_LIST, NULL, 0, "List the modes", 0},
+	{"seeds", OPT_SEEDS, "N", 0, "Sequences of each mode (12)", 0},
+	{"seed", OPT_SEED, "N", 0, "Seed of the first sequence (1)", 0},
+	{"steps", OPT_STEPS, "N", 0, "Calls of a sequence (250)", 0},
+	{"output", 'o', "DIR", 0, "Where traces of sequences go (out/verify); those that differ stay", 0},
+	{0},
+};
+
+struct args {
+	const char *mode, *dir;
+	u64 seeds, seed, steps;
+	bool list;
+};
+
+static u64 number(const char *option, const char *text, struct argp_state *state)
+{
+	char *end;
+	u64 v = strtoull(text, &end, 0);
+
+	if (end == text || *end || *text == '-')
+		argp_failure(state, EXIT_USAGE, 0, "--%s %s: expected a number", option, text);
+	return v;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+	bool known = false;
+
+	switch (key) {
+	case OPT_MODE:
+		for (unsigned i = 0; verify_mode(i); i++)
+			known |= !strcmp(arg, verify_mode(i));
+		if (!known)
+			argp_failure(state, EXIT_USAGE, 0, "no mode '%s'; --list lists all", arg);
+		a->mode = arg;
+		return 0;
+	case OPT_LIST:
+		a->list = true;
+		return 0;
+	case OPT_SEEDS:
+		a->seeds = number("seeds", arg, state);
+		return 0;
+	case OPT_SEED:
+		a->seed = number("seed", arg, state);
+		return 0;
+	case OPT_STEPS:
+		a->steps = number("steps", arg, state);
+		if (!a->steps || a->steps > 100000)
+			argp_failure(state, EXIT_USAGE, 0, "--steps %s: expected 1 to 100000", arg);
+		return 0;
+	case 'o':
+		a->dir = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_failure(state, EXIT_USAGE, 0, "'%s': verify takes no arguments", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* All sequences of one mode: their row of the table. 0, 1 (they differ), 2. */
+static int verify_all(const struct args *a, const char *mode)
+{
+	struct verify_result r = {0};
+	char path[4200], err[512], first[300] = "";
+
+	for (u64 seed = a->seed; seed < a->seed + a->seeds; seed++) {
+		u64 before = r.differences;
+
+		snprintf(path, sizeof(path), "%s/%s-%" PRIu64 ".txt", a->dir, mode, seed);
+		if (verify_sequence(mode, seed, (unsigned)a->steps, path, &r, err, sizeof(err)))
+			return cmd_error("verify: %s", err);
+		if (r.differences == before)
+			unlink(path);
+		else if (!before)
+			snprintf(first, sizeof(first), "  first: %s\n", r.first);
+	}
+	printf("%-6s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %12" PRIu64 "\n%s", mode, a->seeds, r.answers,
+	       r.mappings, r.differences, first);
+	return r.differences ? EXIT_CHECK_FAILED : EXIT_DONE;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options, .parser = parse,
+		.doc = "Issues random sequences of memory system calls and accesses on the running kernel and "
+		       "compares every answer, every fault and the final mappings with the model's "
+		       "(policy=modern).\vExit status: 0 no difference; 1 differences; 2 this kernel cannot judge.",
+	};
+	struct args a = {.dir = "out/verify", .seeds = 12, .seed = 1, .steps = 250};
+	char why[256];
+	int worst = EXIT_DONE;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (a.list) {
+		for (unsigned i = 0; verify_mode(i); i++)
+			printf("%-6s %s\n", verify_mode(i), verify_mode_help(i));
+		return EXIT_DONE;
+	}
+	if (!verify_possible(why, sizeof(why)))
+		return cmd_error("verify: %s", why);
+	if (make_dirs(a.dir))
+		return cmd_error("verify: %s: cannot be made", a.dir);
+	printf("mode    sequences    answers   mappings  differences\n");
+	for (unsigned i = 0; verify_mode(i); i++) {
+		int rc = a.mode && strcmp(a.mode, verify_mode(i)) ? EXIT_DONE : verify_all(&a, verify_mode(i));
+
+		if (rc == EXIT_USAGE)
+			return rc;
+		worst = rc > worst ? rc : worst;
+	}
+	return worst;
+}
