@@ -55,3 +55,10 @@ install(TARGETS memrig RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS kernel-judge RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/memrig)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/workloads/studies DESTINATION ${CMAKE_INSTALL_DATADIR}/memrig)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/plots DESTINATION ${CMAKE_INSTALL_DATADIR}/memrig)
+# memrig(1), made by the program itself.
+set(man_page ${CMAKE_BINARY_DIR}/memrig.1)
+add_custom_command(OUTPUT ${man_page} DEPENDS memrig COMMAND memrig __man > ${man_page} VERBATIM)
+add_custom_target(memrig_man ALL DEPENDS ${man_page})
+install(FILES ${man_page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${CMAKE_SOURCE_DIR}/cmake/memrig.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+	RENAME memrig)

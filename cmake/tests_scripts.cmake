@@ -6,3 +6,4 @@ if(NOT MEMRIG_SANITIZE AND NOT MEMRIG_COVERAGE) # a plain program cannot link a 
 	add_test(NAME installed COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/installed ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
 	set_tests_properties(installed PROPERTIES TIMEOUT 300)
 endif()
+add_test(NAME man-and-completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/man-and-completion $<TARGET_FILE:memrig>)
