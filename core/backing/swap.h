@@ -154,6 +154,11 @@ void swap_area_enable(struct swap *sw, struct swap_info_struct *si);
 /* Second half: the area goes; no slot of it may be in use. */
 void swap_area_remove(struct swap *sw, struct swap_info_struct *si);
 
+/* For swapoff: bytes of a table of 32 bits a slot, a multiple of the page size. */
+u64 swap_table_bytes(const struct swap *sw, const struct swap_info_struct *si);
+/* Whether slot @offset is referred to or cached, not merely held by a CPU. */
+bool swap_slot_in_use(const struct swap_info_struct *si, u32 offset);
+
 /* ---- slots ---- */
 
 /* A slot with HAS_CACHE set, or 0 if there is none. (spec 08 s6.1) */

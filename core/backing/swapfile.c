@@ -267,7 +267,7 @@ static u32 start_of_scan(struct swap_info_struct *si)
 	return run ? run : si->lowest_bit;
 }
 
-static void take_slot(struct swap *sw, struct swap_info_struct *si, u32 offset)
+static void take_slot(struct swap_info_struct *si, u32 offset)
 {
 	VM_BUG_ON(si->swap_map[offset]);
 	if (offset == si->lowest_bit)
@@ -283,7 +283,6 @@ static void take_slot(struct swap *sw, struct swap_info_struct *si, u32 offset)
 	if (si->cluster_info)
 		cluster_slot_taken(si, offset);
 	si->cluster_next = offset + 1;
-	(void)sw;
 }
 
 /* A free slot, now taken; 0: none. */
@@ -294,7 +293,7 @@ static u32 scan_swap_map(struct swap *sw, struct swap_info_struct *si)
 	if (!si->highest_bit)
 		return 0;
 	if (si->cluster_info && cluster_slot(si, &off)) {
-		take_slot(sw, si, off);
+		take_slot(si, off);
 		return off;
 	}
 	start = si->cluster_info ? si->cluster_next : start_of_scan(si);
@@ -304,7 +303,7 @@ static u32 scan_swap_map(struct swap *sw, struct swap_info_struct *si)
 	if (!off)
 		off = scan_up(sw, si, si->lowest_bit, start);
 	if (off)
-		take_slot(sw, si, off);
+		take_slot(si, off);
 	return off;
 }
 
@@ -326,7 +325,7 @@ static u32 scan_swap_map_slots(struct swap *sw, struct swap_info_struct *si, u32
 		} else if (!cluster_slot(si, &off)) {
 			break;
 		} else {
-			take_slot(sw, si, off);
+			take_slot(si, off);
 			continue;
 		}
 		off = scan_swap_map(sw, si);
@@ -665,6 +664,16 @@ void free_swap_and_cache(struct swap *sw, swp_entry_t e)
 }
 
 /* ---- swapon, swapoff ---- */
+
+u64 swap_table_bytes(const struct swap *sw, const struct swap_info_struct *si)
+{
+	return table_bytes(sw, si, sizeof(u32));
+}
+
+bool swap_slot_in_use(const struct swap_info_struct *si, u32 offset)
+{
+	return si->cache[offset] || slot_count(si, offset);
+}
 
 struct swap_info_struct *swap_area_find(struct swap *sw, u64 id)
 {

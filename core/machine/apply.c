@@ -14,6 +14,7 @@
 #include "core/machine/machine_types.h"
 #include "core/machine/relocate.h"
 #include "core/phys/page_alloc.h"
+#include "core/vm/swapin.h"
 #include "core/vm/vm.h"
 
 struct step {
@@ -363,6 +364,18 @@ static int op_pageblock(struct step *s)
 	return 0;
 }
 
+/* The areas' devices have no names in a trace: each is a new one. */
+static int op_swapon(struct step *s)
+{
+	struct swap_area area = {.bytes = s->op->len, .solid_state = s->m->config.swap_ssd};
+
+	while (swap_area_find(&s->m->vm.swap, area.id))
+		area.id++;
+	area.has_prio = s->op->flags & MM_OP_HAS_ARG;
+	area.prio = (int)s->op->arg;
+	return sys_swapon(&s->m->vm, &area);
+}
+
 static void apply_control(struct step *s)
 {
 	switch (s->op->code) {
@@ -382,6 +395,12 @@ static void apply_control(struct step *s)
 		break;
 	case OP_PAGEBLOCK:
 		answer(s, op_pageblock(s));
+		break;
+	case OP_SWAPON:
+		answer(s, op_swapon(s));
+		break;
+	case OP_SWAPOFF:
+		answer(s, sys_swapoff(&s->m->vm, swap_area_last(&s->m->vm.swap)));
 		break;
 	case OP_TICK:
 		machine_advance(s->m, s->m->hw.now + s->op->len * CLOCK_JIFFY);

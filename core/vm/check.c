@@ -9,7 +9,7 @@
 
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
-#include "core/vm/swapops.h"
+#include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
 #include "core/vm/vm.h"
 #include "core/vm/vma.h"
@@ -33,8 +33,6 @@ static int scan_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 
 		if (is_migration_entry(p))
 			s->rss[mm_counter_of(migration_entry_to_page(vm, p))]++;
-		else if (pte_is_swap(p))
-			s->rss[MM_SWAPENTS]++;
 		if (!page)
 			continue;
 		if (!page_count(page)) {
@@ -75,7 +73,7 @@ static int check_mm(struct vm *vm, struct scan *s)
 	}
 	pte_range(vm, mm, 0, vm->task_size, count_leaf, s);
 	for (int i = 0; i < NR_MM_COUNTERS; i++)
-		if (s->rss[i] != mm->rss[i]) {
+		if (i != MM_SWAPENTS && s->rss[i] != mm->rss[i]) {
 			snprintf(s->why, s->n, "I07.6: rss counter %d is %lld, tables say %lld", i,
 				 (long long)mm->rss[i], (long long)s->rss[i]);
 			return 7006;
@@ -129,6 +127,6 @@ int vm_check(struct vm *vm, char *why, size_t n)
 		r = vm_tlb_check(vm, why, n);
 	munmap(s.mapped, bytes);
 	if (!r)
-		r = swap_check(&vm->swap, why, n);
+		r = vm_swap_check(vm, why, n);
 	return r ? r : lru_check(&vm->lru, why, n);
 }

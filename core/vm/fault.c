@@ -234,9 +234,23 @@ static vm_fault_t wp_copy(struct vm_fault *vmf, struct page *old)
 	return VM_FAULT_WRITE;
 }
 
-/* Later kernels reuse only what nobody else refers to; 4.0 counts mappings (spec 07 s6 Modern). */
-static bool can_reuse(const struct vm *vm, struct page *p)
+/* A page with a slot: entries in page tables count as mappings; the slot goes if there are none. */
+static bool can_reuse_swapcache(struct vm *vm, struct page *p)
 {
+	bool reuse;
+
+	if (!trylock_page(p))
+		return false;
+	reuse = reuse_swap_page(&vm->swap, p);
+	unlock_page(p);
+	return reuse && (!vm->modern || page_count(p) == 1 || (page_count(p) == 2 && !PageLRU(p)));
+}
+
+/* Later kernels reuse only what nobody else refers to; 4.0 counts mappings (spec 07 s6 Modern). */
+static bool can_reuse(struct vm *vm, struct page *p)
+{
+	if (MM_UNLIKELY(PageSwapCache(p)))
+		return can_reuse_swapcache(vm, p);
 	if (!vm->modern)
 		return page_mapcount(p) <= 1;
 	if (page_mapcount(p) == 1 && page_count(p) > 1 && !PageLRU(p))
@@ -244,7 +258,7 @@ static bool can_reuse(const struct vm *vm, struct page *p)
 	return page_count(p) == 1;
 }
 
-static vm_fault_t do_wp_page(struct vm_fault *vmf)
+vm_fault_t do_wp_page(struct vm_fault *vmf)
 {
 	struct page *old = vm_normal_page(vmf->vm, vmf->pte);
 
@@ -604,6 +618,8 @@ int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 			SetPageDirty(page);
 		mm->rss[mm_counter_of(page)]--;
 		page_remove_rmap(vm, page);
+		if (MM_UNLIKELY(PageSwapCache(page)))
+			free_swap_cache(&vm->swap, page);
 		lru_put_page(&vm->lru, page);
 	}
 	charge_n(vm->hw, COST_PTE_OP, n);

@@ -35,6 +35,9 @@ struct vm_fault {
  */
 vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access, pt_slot *slot);
 
+/* Write to a page that vmf->pte maps read-only: reuses or copies it. (spec 07 s6) */
+vm_fault_t do_wp_page(struct vm_fault *vmf);
+
 /* Makes [start, end) of the mm resident as mlock and MAP_POPULATE do. 0 or -errno. (spec 06 s8) */
 int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end);
 

@@ -42,6 +42,22 @@ MM_INLINE void page_add_new_anon_rmap(struct vm *vm, struct page *p, const struc
 	lru_cache_add(&vm->lru, p);
 }
 
+/*
+ * A mapping of a page that may have been mapped before: swap-in. The first one of a page without an
+ * anon_vma gives it the VMA's own (@exclusive) or its root. (spec 08 s2.4)
+ */
+MM_INLINE void page_add_anon_rmap(struct vm *vm, struct page *p, const struct vm_area_struct *v, vaddr_t addr,
+				  bool exclusive)
+{
+	if (p->_mapcount++)
+		return;
+	inc_zone_page_state(vm->phys, p, NR_ANON_PAGES);
+	if (PageAnon(p))
+		return;
+	p->mapping = (u64)(uintptr_t)(exclusive ? v->anon_vma : v->anon_vma->root) | PAGE_MAPPING_ANON;
+	p->index = linear_page_index(vm, v, addr);
+}
+
 MM_INLINE void page_add_file_rmap(struct vm *vm, struct page *p)
 {
 	if (!p->_mapcount++)

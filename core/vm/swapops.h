@@ -10,6 +10,17 @@
 
 #include "core/vm/pgtable.h"
 
+MM_INLINE pte_t swp_entry_to_pte(swp_entry_t e)
+{
+	return pte_swap(swp_type(e), swp_offset(e));
+}
+
+/* @p must be a swap entry, no migration entry. */
+MM_INLINE swp_entry_t pte_to_swp_entry(pte_t p)
+{
+	return swp_entry(pte_swap_type(p), pte_swap_offset(p));
+}
+
 MM_INLINE pte_t make_migration_entry(const struct vm *vm, const struct page *p, bool write)
 {
 	return pte_swap(write ? PT_MIGRATION_WRITE : PT_MIGRATION_READ, page_frame(vm->phys, p));
