@@ -44,6 +44,19 @@ MM_PUBLIC void machine_advance(struct machine *m, u64 ns);
 
 MM_PUBLIC void machine_vmstat(const struct machine *m, struct vmstat_snapshot *out);
 
+/*
+ * Snapshots. A machine that keeps its history (machine_keep_history() before its first operation: 0,
+ * -EBUSY, -ENOMEM) can be copied at any time and continued from there, identically: a snapshot is the
+ * configuration and every operation since boot, and restoring replays them, so it takes as long as the
+ * machine's life took. machine_snapshot(): NULL without a history or memory. machine_restore(): a new
+ * machine that keeps its history too, or NULL with one line in @err.
+ */
+struct machine_snapshot;
+MM_PUBLIC int machine_keep_history(struct machine *m);
+MM_PUBLIC struct machine_snapshot *machine_snapshot(struct machine *m);
+MM_PUBLIC struct machine *machine_restore(const struct machine_snapshot *s, char *err, size_t errlen);
+MM_PUBLIC void machine_snapshot_free(struct machine_snapshot *s);
+
 /* All invariants of all floors. 0, or 1 with the violated one named in @why. */
 MM_PUBLIC int machine_check(struct machine *m, char *why, size_t n);
 

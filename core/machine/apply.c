@@ -403,7 +403,7 @@ static void apply_control(struct step *s)
 		answer(s, sys_swapoff(&s->m->vm, swap_area_last(&s->m->vm.swap)));
 		break;
 	case OP_TICK:
-		machine_advance(s->m, s->m->hw.now + s->op->len * CLOCK_JIFFY);
+		clock_advance_to(&s->m->hw, s->m->hw.now + s->op->len * CLOCK_JIFFY);
 		answer(s, 0);
 		break;
 	case OP_STEP:
@@ -518,7 +518,7 @@ MM_INLINE void begin_op(struct machine *m, const struct mm_op *op)
 	m->hw.cpu = op->cpu < m->hw.ncpu ? op->cpu : op->cpu % m->hw.ncpu;
 	m->hw.task = op->task;
 	if (op->ts > m->hw.now)
-		machine_advance(m, op->ts);
+		clock_advance_to(&m->hw, op->ts);
 	m->applied++;
 }
 
@@ -557,6 +557,8 @@ void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
 	struct mm_result scratch = {0};
 	size_t run;
 
+	if (MM_UNLIKELY(m->history != NULL))
+		strings = history_batch(m->history, ops, n, strings);
 	for (size_t i = 0; i < n; i++) {
 		const struct mm_op *op = &ops[i];
 		struct mm_result *res = results ? &results[i] : &scratch;

@@ -110,6 +110,7 @@ void machine_destroy(struct machine *m)
 		free(m->lists[i]);
 	free(m->lists);
 	apply_kernel_destroy(m->kernel_ops);
+	history_destroy(m->history);
 	if (m->booted >= 4)
 		reclaim_destroy(&m->reclaim);
 	if (m->booted >= 3)
@@ -126,6 +127,8 @@ void machine_destroy(struct machine *m)
 
 void machine_advance(struct machine *m, u64 ns)
 {
+	if (MM_UNLIKELY(m->history != NULL))
+		history_advance(m->history, ns);
 	clock_advance_to(&m->hw, ns);
 }
 

@@ -14,6 +14,7 @@
 #include "core/machine/apply_kernel.h"
 #include "core/machine/heap.h"
 #include "core/machine/place.h"
+#include "core/machine/snapshot.h"
 #include "core/phys/mmzone.h"
 #include "core/reclaim/reclaim.h"
 #include "core/vm/mm_types.h"
@@ -41,6 +42,7 @@ struct machine {
 	u32 nr_procs;
 	struct heap_pool heap_pool;
 	struct machine_kernel_ops *kernel_ops;
+	struct history *history; /* snapshot.c; NULL: none is kept */
 	struct machine_mark *marks;
 	u32 nr_marks, nr_lists;
 	char **lists;          /* snapshots of the `lists` operation: a JSON object each */
