@@ -125,6 +125,8 @@ MM_INLINE u64 pt_addr_mask(const struct pt_geometry *g)
 	return (BIT(g->family == PT_LPAE ? 40 : 48) - 1) & ~(BIT(g->page_shift) - 1);
 }
 
+#define PT_NO_TABLE (~0ull) /* a root that is switched off: translation fault, level 0 */
+
 /* One entry in memory; 4 bytes wide on ARM32 short descriptors, so only accessors know its type. */
 typedef struct pt_slot pt_slot;
 

@@ -83,19 +83,6 @@ u64 pt_lookup_batch(const struct pt_space *s, const vaddr_t *va, u64 n, pt_slot 
 	return found;
 }
 
-/* Makes the entry of @slot point to @table. */
-static void populate(const struct pt_geometry *g, void *slot, paddr_t table, bool kernel)
-{
-	if (g->family == PT_SHORT) {
-		u32 w = (u32)table + ARM_HWTABLE_OFF + (kernel ? ARM_TABLE_KERNEL : ARM_TABLE_USER);
-
-		((u32 *)slot)[0] = w;
-		((u32 *)slot)[1] = w + 1024;
-	} else {
-		*(u64 *)slot = table | A64_TABLE | A64_VALID;
-	}
-}
-
 int pt_alloc_slot(const struct pt_space *s, vaddr_t va, struct pt_leaf *leaf)
 {
 	const struct pt_geometry *g = pt_geo(s);
@@ -110,7 +97,7 @@ int pt_alloc_slot(const struct pt_space *s, vaddr_t va, struct pt_leaf *leaf)
 		if (table == PT_NO_MEMORY)
 			return -ENOMEM;
 		VM_BUG_ON(!pt_mem_at(s->mem, table) || table & (pt_page_size(g) - 1));
-		populate(g, leaf->slot, table, s->alloc->kernel);
+		pt_populate(g, leaf->slot, table, s->alloc->kernel);
 	}
 	return 0;
 }

@@ -24,6 +24,7 @@ struct pt_alloc {
 	/* physical address of a zeroed, aligned table, or PT_NO_MEMORY; a root takes g->root_bytes */
 	paddr_t (*alloc)(void *ctx, int height);
 	void (*free)(void *ctx, paddr_t table, int height);
+	void (*flush)(void *ctx); /* after a block was split or replaced; may be NULL */
 	bool hwad;   /* entries are stored for hardware that updates them */
 	bool kernel; /* tables of the kernel's half: domain 0 on ARM32 short descriptors */
 };
@@ -85,6 +86,19 @@ MM_INLINE bool pt_entry_none(const struct pt_geometry *g, const void *slot)
 {
 	(void)g;
 	return !*(const u64 *)slot;
+}
+
+/* Makes the entry of @slot point to @table. */
+MM_INLINE void pt_populate(const struct pt_geometry *g, void *slot, paddr_t table, bool kernel)
+{
+	if (g->family == PT_SHORT) {
+		u32 w = (u32)table + ARM_HWTABLE_OFF + (kernel ? ARM_TABLE_KERNEL : ARM_TABLE_USER);
+
+		((u32 *)slot)[0] = w;
+		((u32 *)slot)[1] = w + 1024;
+	} else {
+		*(u64 *)slot = table | A64_TABLE | A64_VALID;
+	}
 }
 
 /* pt_lookup() for callers that know the geometry at compile time: 3 ns with tables in cache. */

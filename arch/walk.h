@@ -44,8 +44,6 @@ enum pt_status {
 	PT_F_EXTERNAL, /* the walk left guest memory */
 };
 
-#define PT_NO_TABLE (~0ull) /* a ttbr that is switched off: translation fault, level 0 */
-
 struct pt_mmu {
 	paddr_t ttbr0, ttbr1; /* ttbr1: ARM64's kernel half only */
 	u32 dacr;             /* ARM32 short descriptors: ARM_DACR_LINUX */

@@ -71,7 +71,7 @@ static inline void tables_init_at(struct tables *t, enum pt_geom geom, u64 bytes
 	assert_non_null(t->mem.base);
 	memset(t->mem.base, 0, bytes);
 	t->limit = ~0ull;
-	t->alloc = (struct pt_alloc){ t, tables_alloc, tables_free, false, false };
+	t->alloc = (struct pt_alloc){ .ctx = t, .alloc = tables_alloc, .free = tables_free };
 	t->kernel_alloc = t->alloc;
 	t->kernel_alloc.kernel = true;
 	root_align = t->g->root_bytes < 64 ? 64 : t->g->root_bytes;

@@ -47,6 +47,7 @@
 #define ARM_SECT_NG      (1u << 17)
 #define ARM_SECT_RWX     0x1140eu /* kernel text range and lowmem around it */
 #define ARM_SECT_RW      0x1141eu /* other lowmem */
+#define ARM_SECT_ROM     0x8402u  /* privileged read only */
 #define ARM_SECT_DEVICE  0x11452u /* XN, shared, TEX=1, privileged write, domain 2 */
 #define ARM_SECT_SHIFT   20
 #define ARM_SECT_SIZE    MiB

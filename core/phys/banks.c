@@ -329,13 +329,13 @@ static int reserve_memmap(struct phys *p)
 	return 0;
 }
 
-/* Fixed things of spec 01 s2.3; tables of the linear map on 64-bit kernels. */
+/* Fixed things of spec 01 s2.3. */
 static int reserve_kernel(struct phys *p)
 {
 	struct memblock *mb = &p->memblock;
 	const struct machine_config *c = p->config;
 	paddr_t ram = memblock_start_of_dram(mb);
-	u64 page = 1ull << p->page_shift, tables;
+	u64 page = 1ull << p->page_shift;
 
 	if (config_is_x86(c))
 		return memblock_reserve(mb, 0, page) || memblock_reserve(mb, 0xa0000, 0x60000) ||
@@ -343,10 +343,7 @@ static int reserve_kernel(struct phys *p)
 	if (c->arch == ARCH_ARM32)
 		return memblock_reserve(mb, ram + 0x4000, 0x4000) ||
 		       memblock_reserve(mb, ram + 0x8000, c->kernel_size);
-	/* One table of the last level but one maps page_size / 8 blocks. */
-	tables = 1 + (memblock_end_of_dram(mb) - ram) / ((page / 8) * (page / 8) * page);
-	return memblock_reserve(mb, ram + 0x80000, c->kernel_size) ||
-	       memblock_alloc(mb, tables * page, page) == MEMBLOCK_NOWHERE;
+	return memblock_reserve(mb, ram + 0x80000, c->kernel_size);
 }
 
 int arch_reserve(struct phys *p, char *err, size_t errlen)
@@ -355,7 +352,7 @@ int arch_reserve(struct phys *p, char *err, size_t errlen)
 		return fail(err, errlen, "reserved=%s: expected SIZE@BASE,...", p->config->reserved);
 	if (p->ideal)
 		return 0;
-	if (reserve_kernel(p) || reserve_memmap(p))
+	if (reserve_kernel(p) || kernel_pgd_build(&p->kpgd) || reserve_memmap(p))
 		return fail(err, errlen, "mem=%s: too small for the kernel and its memmap",
 			    p->config->mem);
 	return 0;

@@ -494,7 +494,9 @@ static int boot(struct phys *p, const struct phys_layout *layout, char *err, siz
 	if (p->max_low_pfn <= p->min_low_pfn)
 		return fail(-EINVAL, err, errlen, "mem=%s: no low memory", p->config->mem);
 	p->total_pages = p->memblock.memory.total_size >> p->page_shift;
-	r = arch_reserve(p, err, errlen);
+	r = kernel_pgd_init(&p->kpgd, p);
+	if (!r)
+		r = arch_reserve(p, err, errlen);
 	if (r)
 		return r;
 	if (init_zones(p))

@@ -26,6 +26,7 @@
 #include "core/config.h"
 #include "core/hw/hw.h"
 #include "core/phys/gfp.h"
+#include "core/phys/kernel_pgd.h"
 #include "core/phys/memblock.h"
 #include "core/phys/page.h"
 #include "core/phys/page_list.h"
@@ -237,6 +238,7 @@ struct phys {
 	pg_data_t nodes[MM_MAX_NODES];
 	struct phys_cpu *cpus;    /* [ncpu] */
 	struct memblock memblock;
+	struct kernel_pgd kpgd;
 
 	u64 min_low_pfn, max_low_pfn, max_pfn; /* Linux's; min_low_pfn is the first frame of RAM */
 	u64 total_pages;          /* of all banks */

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
@@ -17,7 +16,10 @@
 struct scan {
 	u32 *mapped; /* mappings found, by frame */
 	s64 rss[NR_MM_COUNTERS];
-	u64 leaf_tables;
+	u32 *tables;    /* leaf tables seen, by frame */
+	vaddr_t shared; /* + 1: an address whose leaf table was seen before */
+	u64 sum;        /* of all tables' pages */
+	struct vm *vm;
 	struct mm_struct *mm;
 	char *why;
 	size_t n;
@@ -46,14 +48,63 @@ static int scan_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 	return 0;
 }
 
-static int count_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
+static void own_table(void *ctx, const struct pt_span *span)
 {
-	(void)vm;
-	(void)slots;
-	(void)n;
-	(void)va;
-	((struct scan *)arg)->leaf_tables++;
-	return 0;
+	struct scan *s = ctx;
+	u32 *owned = &s->tables[(span->table - s->vm->hw->base) >> s->vm->page_shift];
+
+	s->shared = span->height ? s->shared : *owned ? span->va + 1 : s->shared;
+	*owned = 1;
+}
+
+/* I02.1 to I02.4 of one address space; adds its tables to the sum. */
+static int check_tables(struct vm *vm, struct scan *s)
+{
+	const struct pt_space space = vm_space(vm, s->mm);
+	const struct pt_geometry *g = vm_geometry(vm);
+	u64 root = g->root_bytes >> vm->page_shift, all = root ? root - 1 : 0;
+	struct pt_count n;
+	int r = pt_check(&space, 0, vm->task_size, s->why, s->n);
+
+	if (r)
+		return 2000 + r;
+	pt_count_range(&space, 0, vm->task_size, &n);
+	for (int h = 0; h < g->levels; h++)
+		all += n.tables[h];
+	if (n.tables[0] != s->mm->nr_ptes || (g->levels > 2 && n.tables[1] != s->mm->nr_pmds) ||
+	    all != s->mm->nr_tables) {
+		snprintf(s->why, s->n, "I02.2: found %llu leaf, %llu middle, %llu tables; counted %llu, %llu, %llu",
+			 (unsigned long long)n.tables[0], (unsigned long long)n.tables[1], (unsigned long long)all,
+			 (unsigned long long)s->mm->nr_ptes, (unsigned long long)s->mm->nr_pmds,
+			 (unsigned long long)s->mm->nr_tables);
+		return 2002;
+	}
+	s->sum += all;
+	pt_walk_range(&space, 0, vm->task_size, own_table, s);
+	if (!s->shared)
+		return 0;
+	snprintf(s->why, s->n, "I02.3: the table for address %llx is in two address spaces",
+		 (unsigned long long)(s->shared - 1));
+	return 2003;
+}
+
+/* The kernel's own half, and the sum of all users' tables. */
+static int check_kernel(struct vm *vm, const struct scan *s)
+{
+	const struct pt_space *k = &vm->phys->kpgd.space;
+	bool arm64 = vm_geometry(vm)->family == PT_ARM64;
+	int r = 0;
+
+	if (k->root != PT_NO_TABLE)
+		r = arm64 ? pt_check(k, ~0ull << vm_geometry(vm)->va_bits, 0, s->why, s->n)
+			  : pt_check(k, vm->task_size, 4 * GiB, s->why, s->n);
+	if (r)
+		return 2000 + r;
+	if (global_page_state(vm->phys, NR_PAGETABLE) == (s64)s->sum)
+		return 0;
+	snprintf(s->why, s->n, "I02.2: nr_page_table_pages is %lld, address spaces have %llu",
+		 (long long)global_page_state(vm->phys, NR_PAGETABLE), (unsigned long long)s->sum);
+	return 2002;
 }
 
 static int check_mm(struct vm *vm, struct scan *s)
@@ -65,25 +116,18 @@ static int check_mm(struct vm *vm, struct scan *s)
 		return r;
 	for (int i = 0; i < NR_MM_COUNTERS; i++)
 		s->rss[i] = 0;
-	s->leaf_tables = 0;
 	for_each_vma(mm, v) {
 		r = pte_range(vm, mm, v->vm_start, v->vm_end, scan_leaf, s);
 		if (r)
 			return r;
 	}
-	pte_range(vm, mm, 0, vm->task_size, count_leaf, s);
 	for (int i = 0; i < NR_MM_COUNTERS; i++)
 		if (i != MM_SWAPENTS && s->rss[i] != mm->rss[i]) {
 			snprintf(s->why, s->n, "I07.6: rss counter %d is %lld, tables say %lld", i,
 				 (long long)mm->rss[i], (long long)s->rss[i]);
 			return 7006;
 		}
-	if (s->leaf_tables != mm->nr_ptes) {
-		snprintf(s->why, s->n, "I02.2: nr_ptes is %llu, tables %llu", (unsigned long long)mm->nr_ptes,
-			 (unsigned long long)s->leaf_tables);
-		return 2002;
-	}
-	return 0;
+	return check_tables(vm, s);
 }
 
 static int check_counts(struct vm *vm, const u32 *mapped, char *why, size_t n)
@@ -103,30 +147,45 @@ static int check_counts(struct vm *vm, const u32 *mapped, char *why, size_t n)
 	return 0;
 }
 
+static void *frame_array(const struct vm *vm)
+{
+	return hw_map_lazy(vm->phys->nr_frames * sizeof(u32));
+}
+
+static void free_frame_array(const struct vm *vm, void *p)
+{
+	if (p)
+		hw_unmap_lazy(p, vm->phys->nr_frames * sizeof(u32));
+}
+
 int vm_check(struct vm *vm, char *why, size_t n)
 {
-	u64 bytes = vm->phys->nr_frames * sizeof(u32);
-	struct scan s = {.why = why, .n = n};
+	struct scan s = {.vm = vm, .why = why, .n = n, .mapped = frame_array(vm), .tables = frame_array(vm)};
 	struct mm_struct *mm;
 	int r = 0;
 
-	s.mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (s.mapped == MAP_FAILED) {
+	if (!s.mapped || !s.tables) {
 		snprintf(why, n, "no host memory to check with");
-		return -ENOMEM;
+		r = -ENOMEM;
+		goto out;
 	}
 	list_for_each_entry(mm, &vm->mms, all) {
 		s.mm = mm;
 		r = check_mm(vm, &s);
 		if (r)
-			break;
+			goto out;
 	}
+	r = check_kernel(vm, &s);
 	if (!r)
 		r = check_counts(vm, s.mapped, why, n);
 	if (!r)
 		r = vm_tlb_check(vm, why, n);
-	munmap(s.mapped, bytes);
 	if (!r)
 		r = vm_swap_check(vm, why, n);
-	return r ? r : lru_check(&vm->lru, why, n);
+	if (!r)
+		r = lru_check(&vm->lru, why, n);
+out:
+	free_frame_array(vm, s.mapped);
+	free_frame_array(vm, s.tables);
+	return r;
 }

@@ -157,7 +157,7 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 			vma_interval_tree_remove(&v->vm_file->i_mmap, v);
 		vma_free(vm, v);
 	}
-	BUG_ON(mm->nr_ptes || mm->nr_tables != vm_root_pages(vm) || mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||
+	BUG_ON(mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||
 	       mm->rss[MM_SHMEMPAGES]);
 }
 

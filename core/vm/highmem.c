@@ -12,6 +12,7 @@
 
 int highmem_init(struct highmem *h, struct phys *phys)
 {
+	const struct vrange *fixmap = &phys->kpgd.layout.at[LAYOUT_FIXMAP];
 	const struct machine_config *c = phys->config;
 
 	memset(h, 0, sizeof(*h));
@@ -31,10 +32,10 @@ int highmem_init(struct highmem *h, struct phys *phys)
 	if (!h->present)
 		return 0;
 	kernel_map_init(&h->pkmap, phys, h->pkmap_base, h->page_offset);
-	kernel_map_init(&h->fixmap, phys, FIXADDR_TOP + PAGE_4K - 3 * MiB, FIXADDR_TOP + PAGE_4K);
+	kernel_map_init(&h->fixmap, phys, fixmap->start, fixmap->end);
 	/* kmap_atomic must not allocate: its tables are there from boot, but for the ideal machine's */
-	if (!c->ideal && (kernel_map_set(&h->fixmap, 0, FIXADDR_TOP, 0) ||
-			  kernel_map_set(&h->pkmap, 0, h->pkmap_base, 0)))
+	if (!c->ideal && (kernel_map_set(&h->fixmap, FIXADDR_TOP, 0) ||
+			  kernel_map_set(&h->pkmap, h->pkmap_base, 0)))
 		return -ENOMEM;
 	kernel_map_clear(&h->fixmap, FIXADDR_TOP);
 	kernel_map_clear(&h->pkmap, h->pkmap_base);
@@ -103,7 +104,7 @@ vaddr_t page_virtual(const struct highmem *h, const struct page *page)
 	if (!is_high(h, page)) {
 		u64 pa = (u64)page_to_pfn(h->phys, page) << h->phys->page_shift;
 
-		return h->page_offset + (pa - (h->phys->min_low_pfn << h->phys->page_shift));
+		return kernel_pgd_virt(&h->phys->kpgd, pa);
 	}
 	slot = find_slot(h, page);
 	return slot == PKMAP_NONE ? 0 : slot_va(h, slot);
@@ -130,7 +131,7 @@ static void flush_all_zero_pkmaps(struct highmem *h)
 }
 
 /* A free slot for @page, mapped with count 1; PKMAP_NONE: every slot has users. */
-static u32 map_new_virtual(struct highmem *h, unsigned cpu, struct page *page)
+static u32 map_new_virtual(struct highmem *h, struct page *page)
 {
 	for (u32 left = LAST_PKMAP; left; left--) {
 		h->last = (h->last + 1) & (LAST_PKMAP - 1);
@@ -140,7 +141,7 @@ static u32 map_new_virtual(struct highmem *h, unsigned cpu, struct page *page)
 		}
 		if (h->pkmap_count[h->last])
 			continue;
-		if (kernel_map_set(&h->pkmap, cpu, slot_va(h, h->last), page_to_pfn(h->phys, page)))
+		if (kernel_map_set(&h->pkmap, slot_va(h, h->last), page_to_pfn(h->phys, page)))
 			return PKMAP_NONE;
 		h->pkmap_count[h->last] = 1;
 		hash_add(h, h->last, page_frame(h->phys, page));
@@ -160,7 +161,7 @@ int kmap(struct highmem *h, unsigned cpu, struct page *page, vaddr_t *va)
 	}
 	slot = find_slot(h, page);
 	if (slot == PKMAP_NONE)
-		slot = map_new_virtual(h, cpu, page);
+		slot = map_new_virtual(h, page);
 	if (slot == PKMAP_NONE) {
 		h->waits++;
 		return -EAGAIN;
@@ -205,7 +206,7 @@ vaddr_t kmap_atomic(struct highmem *h, unsigned cpu, struct page *page)
 	va = FIXADDR_TOP - (c->depth++ + KM_TYPE_NR * cpu) * PAGE_4K;
 	if (h->debug)
 		BUG_ON(kernel_map_get(&h->fixmap, va) != PFN_NONE);
-	BUG_ON(kernel_map_replace(&h->fixmap, cpu, va, page_to_pfn(h->phys, page)));
+	BUG_ON(kernel_map_replace(&h->fixmap, va, page_to_pfn(h->phys, page)));
 	count_vm_event(h->phys->hw, cpu, EV_TLB_FLUSHES); /* of that one page */
 	return va;
 }
@@ -237,7 +238,7 @@ void *highmem_ptr(const struct highmem *h, vaddr_t va)
 		return kernel_map_ptr(&h->pkmap, va);
 	if (h->present && va >= h->fixmap.start && va < h->fixmap.end)
 		return kernel_map_ptr(&h->fixmap, va);
-	pa = va - h->page_offset + (h->phys->min_low_pfn << h->phys->page_shift);
+	pa = va - h->page_offset + h->phys->kpgd.linear_base;
 	return pa - hw->base < hw->bytes ? hw_ptr(hw, pa) : NULL;
 }
 

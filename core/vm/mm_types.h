@@ -88,7 +88,7 @@ struct mm_struct {
 	u64 total_vm, locked_vm, stack_vm, shared_vm, exec_vm; /* pages */
 	u32 def_flags;
 	paddr_t pgd;
-	u64 nr_ptes, nr_tables; /* leaf tables; all tables */
+	u64 nr_ptes, nr_pmds, nr_tables; /* leaf tables; middle ones (three levels and more); pages of all */
 	u64 context;            /* of the TLB model (arch/tlb.h); 0: never ran */
 	s64 rss[NR_MM_COUNTERS];
 	struct list_head all; /* in vm->mms */

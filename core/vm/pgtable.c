@@ -30,6 +30,7 @@ static void account_table(const struct owner *o, struct page *p, int height, s64
 	mod_zone_page_state(page_zone(o->vm->phys, p), NR_PAGETABLE, n * (1 << order));
 	o->mm->nr_tables += (u64)n << order;
 	o->mm->nr_ptes += height ? 0 : (u64)n;
+	o->mm->nr_pmds += height == 1 && vm_geometry(o->vm)->levels > 2 ? (u64)n : 0;
 }
 
 static paddr_t table_alloc(void *ctx, int height)
@@ -65,21 +66,84 @@ static struct pt_space space_of(struct owner *o, struct pt_alloc *alloc)
 	return (struct pt_space){.geom = o->vm->geom, .root = o->mm->pgd, .mem = &o->vm->mem, .alloc = alloc};
 }
 
-int pgd_alloc(struct vm *vm, struct mm_struct *mm)
+/* LPAE: the slot of the middle table for @va, or NULL. */
+static pt_slot *pmd_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
 {
-	struct owner o = {vm, mm};
-	paddr_t pa = table_alloc(&o, vm_geometry(vm)->levels - 1);
+	const struct pt_geometry *g = vm_geometry(vm);
+	const u64 *top = (u64 *)pt_mem_at(&vm->mem, mm->pgd) + pt_index(g, va, 2);
+	u64 *pmd = pt_entry_is_table(g, *top) ? pt_mem_at(&vm->mem, pt_entry_table(g, *top)) : NULL;
 
-	mm->pgd = pa == PT_NO_MEMORY ? 0 : pa;
-	return mm->pgd ? 0 : -ENOMEM;
+	return pmd ? (pt_slot *)(void *)(pmd + pt_index(g, va, 1)) : NULL;
 }
 
+/* ARM32: the first entry of a top table that the kernel's is copied into. */
+static u32 kernel_index(const struct vm *vm)
+{
+	const struct pt_geometry *g = vm_geometry(vm);
+
+	return pt_index(g, g->family == PT_SHORT ? vm->task_size : vm->phys->kpgd.layout.page_offset, g->levels - 1);
+}
+
+/*
+ * ARM32: the kernel's entries as they are now; what it adds later comes by faults. With long
+ * descriptors modules and pkmap share an entry with user space, whose table must be the user's own.
+ */
+static int copy_kernel_part(struct vm *vm, struct owner *o)
+{
+	const struct pt_geometry *g = vm_geometry(vm);
+	const struct kernel_pgd *k = &vm->phys->kpgd;
+	u64 *pgd = pt_mem_at(&vm->mem, o->mm->pgd), *kernel;
+	u32 first = kernel_index(vm);
+	paddr_t pmd;
+
+	if (g->family == PT_ARM64 || k->space.root == PT_NO_TABLE)
+		return 0;
+	kernel = pt_mem_at(&vm->mem, k->space.root);
+	memcpy(pgd + first, kernel + first, (g->entries[g->levels - 1] - first) * sizeof(*pgd));
+	if (g->family == PT_SHORT)
+		return 0;
+	pmd = table_alloc(o, 1);
+	if (pmd == PT_NO_MEMORY)
+		return -ENOMEM;
+	pt_populate(g, pgd + first - 1, pmd, false);
+	return 0;
+}
+
+int pgd_alloc(struct vm *vm, struct mm_struct *mm)
+{
+	int height = vm_geometry(vm)->levels - 1;
+	struct owner o = {vm, mm};
+
+	mm->pgd = table_alloc(&o, height);
+	if (mm->pgd == PT_NO_MEMORY)
+		return -ENOMEM;
+	if (copy_kernel_part(vm, &o)) {
+		table_free(&o, mm->pgd, height);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * Frees the top table, and what free_pgtables() must leave to it: on ARM32 the table that holds
+ * FIRST_USER_ADDRESS, with long descriptors also the one below TASK_SIZE.
+ */
 void pgd_free(struct vm *vm, struct mm_struct *mm)
 {
 	struct owner o = {vm, mm};
+	struct pt_alloc alloc;
+	struct pt_space space = space_of(&o, &alloc);
 
+	if (vm_geometry(vm)->family == PT_LPAE) { /* the kernel's tables below it are not the user's */
+		pt_slot *pmd = pmd_lookup(vm, mm, vm->task_size);
+
+		if (pmd)
+			memset(pmd, 0, (vm_geometry(vm)->entries[1] - pt_index(vm_geometry(vm), vm->task_size, 1)) * 8);
+	}
+	pt_free_all(&space, 0, vm->task_size);
 	table_free(&o, mm->pgd, vm_geometry(vm)->levels - 1);
 	mm->pgd = 0;
+	BUG_ON(mm->nr_ptes || mm->nr_pmds || mm->nr_tables);
 }
 
 /* ---- one slot ---- */
@@ -147,6 +211,10 @@ void free_pgtables(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t e
 	struct pt_alloc alloc;
 	struct pt_space space = space_of(&o, &alloc);
 
+	if (vm_geometry(vm)->family != PT_ARM64) { /* FIRST_USER_ADDRESS, USER_PGTABLES_CEILING */
+		floor = mm_max(floor, vm->phys->kpgd.layout.at[LAYOUT_USER].start);
+		ceiling = ceiling ? ceiling : vm->task_size;
+	}
 	if (start < end)
 		pt_free_range(&space, start, end, floor, ceiling);
 }

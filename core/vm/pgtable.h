@@ -27,12 +27,10 @@ MM_INLINE const struct pt_geometry *vm_geometry(const struct vm *vm)
 	return &pt_geometries[vm->geom];
 }
 
-/* Pages of an address space without any mapping: its top table. */
-MM_INLINE u64 vm_root_pages(const struct vm *vm)
+/* The tree of @mm for calls of arch/range.h that neither allocate nor free. */
+MM_INLINE struct pt_space vm_space(const struct vm *vm, const struct mm_struct *mm)
 {
-	u64 bytes = vm_geometry(vm)->root_bytes;
-
-	return bytes > 1ull << vm->page_shift ? bytes >> vm->page_shift : 1;
+	return (struct pt_space){.geom = vm->geom, .root = mm->pgd, .mem = &vm->mem};
 }
 
 /* Slot @i of a leaf table. */

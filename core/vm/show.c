@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Views of address spaces: maps, smaps in the layout of /proc, pgtables as a dump of descriptors. */
+/*
+ * Views of address spaces: maps, smaps in the layout of /proc, pgtables as a dump of descriptors, and
+ * layout, the regions of the kernel's half.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -88,8 +91,79 @@ static void show_task(struct vm *vm, const struct task *t, const char *view, FIL
 	}
 }
 
+/* Runs of equal entries of the kernel's half: addresses, level, first descriptor. */
+struct run {
+	const struct pt_geometry *g;
+	FILE *out;
+	vaddr_t start, next;
+	u64 first, want, step; /* descriptor of the first entry; what continues the run */
+	int height;
+};
+
+static void end_run(struct run *r)
+{
+	int digits = r->g->family == PT_ARM64 ? 16 : 8, level = (r->g->family == PT_SHORT ? 2 : 3) - r->height;
+
+	if (r->next != r->start)
+		fprintf(r->out, "%0*" PRIx64 "-%0*" PRIx64 " level %d, entries of %" PRIu64 " KiB, first %016" PRIx64
+			"\n", digits, r->start, digits, r->next, level, r->step >> 10, r->first);
+	r->start = r->next;
+}
+
+static void run_entry(struct run *r, vaddr_t va, u64 size, u64 desc, int height)
+{
+	if (va != r->next || desc != r->want || size != r->step || height != r->height) {
+		end_run(r);
+		r->start = va;
+		r->first = desc;
+	}
+	r->height = height;
+	r->step = size;
+	r->next = va + size;
+	r->want = desc + size;
+}
+
+static void run_span(void *ctx, const struct pt_span *span)
+{
+	struct run *r = ctx;
+	const u32 *pair = (const u32 *)(const void *)span->slots;
+
+	for (u32 i = 0; i < span->nr && !span->height; i++) {
+		pte_t p = pte_get(r->g, pt_slot_at(r->g, span->slots, i));
+
+		if (p.v)
+			run_entry(r, span->va + ((u64)i << r->g->page_shift), pt_page_size(r->g), p.v, 0);
+	}
+	for (u32 i = 0; i < 2 && span->height && r->g->family == PT_SHORT; i++)
+		if (pair[i])
+			run_entry(r, ALIGN_DOWN(span->va, 2 * MiB) + i * MiB, MiB, pair[i], 1);
+	if (span->height && r->g->family != PT_SHORT)
+		run_entry(r, span->va, BIT(r->g->shift[span->height]), *(const u64 *)(const void *)span->slots,
+			  span->height);
+}
+
+static void show_kernel_tables(struct vm *vm, FILE *out)
+{
+	const struct kernel_pgd *k = &vm->phys->kpgd;
+	struct run r = {.g = vm_geometry(vm), .out = out};
+	bool arm64 = r.g->family == PT_ARM64;
+
+	if (k->space.root == PT_NO_TABLE)
+		return;
+	fprintf(out, "kernel\ngeometry %s, top table at %" PRIx64 ", pages of tables: %" PRIu64 " of boot, %" PRIu64
+		" later\n", r.g->name, k->space.root, k->nr_early, k->nr_tables);
+	pt_walk_range(&k->space, arm64 ? ~0ull << r.g->va_bits : vm->task_size, arm64 ? 0 : 4 * GiB, run_span, &r);
+	end_run(&r);
+}
+
 int vm_show(struct vm *vm, const char *view, FILE *out)
 {
+	if (!strcmp(view, "layout") && vm->config->machine != MACHINE_X86PC) {
+		layout_show(&vm->phys->kpgd.layout, out);
+		return 0;
+	}
+	if (!strcmp(view, "pgtables"))
+		show_kernel_tables(vm, out);
 	if (strcmp(view, "maps") && strcmp(view, "smaps") && strcmp(view, "pgtables"))
 		return swap_show(&vm->swap, view, out);
 	for (u32 i = 1; i < vm->nr_tasks; i++)

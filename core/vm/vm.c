@@ -29,34 +29,19 @@ static int make_caches(struct vm *vm)
 
 static int make_zero_page(struct vm *vm)
 {
-	struct page *p = alloc_page(vm->phys, vm->hw->cpu, GFP_KERNEL);
+	struct kernel_pgd *k = &vm->phys->kpgd;
+	struct page *p = NULL;
 
-	if (!p)
+	if (!k->built && !(p = alloc_page(vm->phys, vm->hw->cpu, GFP_KERNEL)))
 		return -ENOMEM;
-	vm->zero_pfn = page_to_pfn(vm->phys, p);
+	vm->zero_pfn = p ? page_to_pfn(vm->phys, p) : (pfn_t)(k->zero_page >> vm->page_shift);
 	hw_clear_frame(vm->hw, vm->zero_pfn);
 	return 0;
 }
 
-/* Table geometry of the machine, or -1. */
-static int geometry_of(const struct machine_config *c)
-{
-	if (c->arch == ARCH_ARM64)
-		return pt_find_geometry(config_page_shift(c), (unsigned)c->va);
-	return c->lpae ? PT_ARM_LPAE : PT_ARM_SHORT;
-}
-
-/* End of user addresses; ARM32 keeps 16 MiB below the kernel for modules (spec 02 s5). */
-static vaddr_t task_size_of(const struct machine_config *c)
-{
-	static const vaddr_t page_offset[] = {0xc0000000, 0x80000000, 0x40000000}; /* by split */
-
-	return c->arch == ARCH_ARM64 ? 1ull << c->va : page_offset[c->split] - 16 * MiB;
-}
-
 int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 {
-	int geom = geometry_of(c);
+	int geom = config_geometry(c);
 	int r;
 
 	memset(vm, 0, sizeof(*vm));
@@ -73,7 +58,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->hwad = c->hwad;
 	vm->modern = c->policy == POLICY_MODERN;
 	vm->anonws = c->anonws;
-	vm->task_size = task_size_of(c);
+	vm->task_size = vm->phys->kpgd.layout.task_size;
 	vm->max_map_count = c->max_map_count;
 	vm->mmap_min_addr = c->mmap_min_addr;
 	vm->overcommit = c->overcommit_memory;

@@ -485,7 +485,7 @@ s64 vm_unmapped_area(struct vm *vm, struct mm_struct *mm, u64 len)
 	vaddr_t low = vm->mmap_min_addr > page ? vm->mmap_min_addr : page;
 	s64 r = topdown(mm, len, low, mm->mmap_base);
 
-	return r >= 0 ? r : bottomup(vm, mm, len, vm->task_size / 4);
+	return r >= 0 ? r : bottomup(vm, mm, len, vm->phys->kpgd.layout.unmapped_base);
 }
 
 /* ---- invariants ---- */

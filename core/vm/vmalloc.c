@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/bits.h"
+#include "core/phys/page_alloc.h"
 #include "core/vm/highmem.h"
 
 #define IOREMAP_MAX_ORDER 24
@@ -17,21 +18,10 @@
 
 void vmalloc_range(const struct phys *phys, vaddr_t *start, vaddr_t *end)
 {
-	const struct machine_config *c = phys->config;
+	const struct vrange *v = &phys->kpgd.layout.at[LAYOUT_VMALLOC];
 
-	if (c->arch == ARCH_ARM32) {
-		*start = ALIGN_DOWN(phys->high_memory + 8 * MiB, 8 * MiB);
-		*end = 0xff000000;
-		return;
-	}
-	unsigned shift = phys->page_shift, bits = shift - 3;
-	unsigned levels = ((unsigned)c->va - shift + bits - 1) / bits;
-	vaddr_t page_offset = ~0ull << (c->va - 1);
-	u64 pud = 1ull << ((levels == 2 ? 1 : 2) * bits + shift); /* folded: the top entry's size */
-	u64 vmemmap = ALIGN_UP((1ull << (c->va - shift)) * 64, pud);
-
-	*start = ~0ull << c->va;
-	*end = page_offset - pud - vmemmap - 64 * KiB;
+	*start = v->start;
+	*end = v->end;
 }
 
 int vmalloc_init(struct vmalloc *v, struct kmem *k)
@@ -46,7 +36,8 @@ int vmalloc_init(struct vmalloc *v, struct kmem *k)
 	list_init(&v->areas);
 	list_init(&v->lazy);
 	list_init(&v->deferred);
-	return kernel_map_init(&v->map, v->phys, v->start, v->end);
+	kernel_map_init(&v->map, v->phys, v->start, v->end);
+	return 0;
 }
 
 static void fail(struct vmalloc *v, int err, const char *text, u64 size)
@@ -356,7 +347,7 @@ static int populate(struct vmalloc *v, unsigned cpu, struct vm_struct *vm, u32 n
 			memset(hw_pfn_ptr(v->phys->hw, page_to_pfn(v->phys, page)), 0, page_size(v));
 	}
 	for (u32 i = 0; i < n; i++)
-		if (kernel_map_set(&v->map, cpu, vm->addr + ((u64)i << v->page_shift),
+		if (kernel_map_set(&v->map, vm->addr + ((u64)i << v->page_shift),
 				   page_to_pfn(v->phys, get_vm_page(v, vm, i))))
 			return -ENOMEM;
 	return 0;
@@ -477,7 +468,7 @@ vaddr_t vmap(struct vmalloc *v, unsigned cpu, struct page *const *pages, u64 cou
 	if (!vm)
 		return 0;
 	for (u64 i = 0; i < count; i++)
-		if (kernel_map_set(&v->map, cpu, vm->addr + (i << v->page_shift),
+		if (kernel_map_set(&v->map, vm->addr + (i << v->page_shift),
 				   page_to_pfn(v->phys, pages[i]))) {
 			vunmap(v, cpu, vm->addr);
 			return 0;
@@ -524,7 +515,7 @@ vaddr_t ioremap(struct vmalloc *v, unsigned cpu, paddr_t pa, u64 size)
 		return 0;
 	vm->phys_addr = pa;
 	for (u64 o = 0; o < bytes; o += page_size(v))
-		if (kernel_map_set(&v->map, cpu, vm->addr + o, (pfn_t)((pa + o) >> v->page_shift))) {
+		if (kernel_map_set(&v->map, vm->addr + o, (pfn_t)((pa + o) >> v->page_shift))) {
 			vunmap(v, cpu, vm->addr);
 			return 0;
 		}

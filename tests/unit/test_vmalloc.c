@@ -7,7 +7,9 @@
 
 #include "core/vm/highmem.h"
 #include "core/vm/vmalloc.h"
+#include "core/vm/kernel_access.h"
 #include "tests/kmem_boot.h"
+#include "tests/machine_boot.h"
 
 #define VEXPRESS "arch=arm32 machine=vexpress mem=1G "
 
@@ -301,18 +303,22 @@ static void test_A05_18(void **state)
 
 static void test_A05_19(void **state)
 {
-	struct kernel_view user;
+	struct machine *m = boot_machine("mem=256M arch=arm32 machine=vexpress");
+	struct mm_struct *old;
+	struct vmalloc w;
 	vaddr_t a;
 
 	(void)state;
-	vmalloc(&v, 0, 4096);
-	kernel_view_init(&user, &v.map);
-	a = vmalloc(&v, 0, 4 * MiB); /* reaches 2 MiB steps the user has not seen */
-	assert_int_equal(kernel_view_access(&user, a), 0); /* the first step existed before */
-	assert_int_equal(kernel_view_access(&user, a + 3 * MiB), 1);
-	assert_int_equal(kernel_view_access(&user, a + 3 * MiB + 4096), 0);
-	assert_int_equal(user.copies, 1);
-	assert_int_equal(kernel_view_access(&user, a + 4 * MiB), -EFAULT); /* the guard */
+	assert_int_equal(vmalloc_init(&w, &m->kmem), 0);
+	vmalloc(&w, 0, 4096);
+	old = boot_task(m, 1)->mm;
+	a = vmalloc(&w, 0, 4 * MiB); /* reaches 2 MiB steps the user has not seen */
+	assert_int_equal(vm_kernel_access(&m->vm, old, a, PT_ACCESS_READ, false).copies, 0); /* existed before */
+	assert_int_equal(vm_kernel_access(&m->vm, old, a + 3 * MiB, PT_ACCESS_READ, false).copies, 1);
+	assert_int_equal(vm_kernel_access(&m->vm, old, a + 3 * MiB + 4096, PT_ACCESS_WRITE, false).copies, 0);
+	assert_int_equal(vm_kernel_access(&m->vm, old, a + 4 * MiB, PT_ACCESS_READ, false).result, -EFAULT); /* guard */
+	vmalloc_destroy(&w);
+	machine_destroy(m);
 }
 
 static void test_A05_20(void **state)
@@ -328,7 +334,7 @@ static void test_A05_20(void **state)
 	vfree(&v, 0, vmalloc(&v, 0, 16 * MiB)); /* the tables that stay */
 	vmalloc_purge(&v, 0);
 	for (u64 at = v.start; at < v.start + 240 * MiB; at += 2 * MiB) {
-		assert_int_equal(kernel_map_set(&v.map, 0, at, 0), 0);
+		assert_int_equal(kernel_map_set(&v.map, at, 0), 0);
 		kernel_map_clear(&v.map, at);
 	}
 	drain_all_pages(k->phys);
@@ -376,7 +382,7 @@ static void test_vmalloc_failures(void **state)
 		list_for_each_entry(c, &k->caches, list)
 			kmem_cache_shrink(c, 0);
 		drain_all_pages(k->phys);
-		free = global_page_state(k->phys, NR_FREE_PAGES) + (s64)v.map.nr_tables;
+		free = global_page_state(k->phys, NR_FREE_PAGES) + (s64)k->phys->kpgd.nr_tables;
 		assert_true(nth < 2 || (u64)free == base);
 		base = (u64)free;
 		k->phys->fail_nth = nth;
