@@ -773,6 +773,8 @@ static void storm(const char *data, const char *slots, u32 steps, u32 fail_every
 			srig_sound(&s.g);
 	}
 	s.g.m->phys.fail_nth = 0;
+	assert_true(srig_event(&s.g, EV_PSWPOUT) > steps / 50);
+	assert_true(srig_event(&s.g, EV_PSWPIN) > steps / 50);
 	for (u32 i = 0; i < STORM_TASKS; i++)
 		for (u32 k = 0; s.alive[i] && k < STORM_PAGES; k++)
 			storm_check_page(&s, i, k);
