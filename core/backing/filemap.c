@@ -4,107 +4,241 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "core/backing/pageio.h"
 #include "core/base/hash.h"
+#include "core/hw/clock.h"
 #include "core/phys/page_alloc.h"
 
-#define READ_AROUND 32 /* pages: the default read-ahead window */
-#define TABLE_BITS  12
+#define RA_BYTES   (128 * KiB) /* largest read-ahead window of a new file */
+#define TABLE_BITS 8
 
-int filemap_init(struct filemap *fm, struct phys *phys, struct lru *lru)
+/* ---- boot ---- */
+
+static u64 io_daemon(void *self, u64 budget_ns)
 {
-	fm->phys = phys;
-	fm->lru = lru;
-	list_init(&fm->files);
-	fm->id_bits = TABLE_BITS;
-	fm->by_id = calloc(1u << TABLE_BITS, sizeof(*fm->by_id));
-	return fm->by_id ? 0 : -ENOMEM;
-}
-
-static u64 array_bytes(u64 cap)
-{
-	return cap * sizeof(u32);
-}
-
-/* Drops the cache's references from page @from on. */
-static void uncache(struct filemap *fm, struct vm_file *f, u64 from)
-{
-	for (u64 i = from; f->nr_cached && i < f->cap; i++) {
-		struct page *p;
-
-		if (!f->slots[i])
-			continue;
-		p = frame_to_page(fm->phys, f->slots[i] - 1);
-		f->slots[i] = 0;
-		f->nr_cached--;
-		p->mapping = 0;
-		dec_zone_page_state(fm->phys, p, NR_FILE_PAGES);
-		if (f->shmem)
-			dec_zone_page_state(fm->phys, p, NR_SHMEM);
-		lru_put_page(fm->lru, p);
-	}
-}
-
-static void file_free(struct filemap *fm, struct vm_file *f)
-{
-	uncache(fm, f, 0);
-	if (f->slots)
-		munmap(f->slots, array_bytes(f->cap));
-	list_del(&f->all);
-	free(f);
-}
-
-void filemap_destroy(struct filemap *fm)
-{
-	struct vm_file *f, *tmp;
-
-	if (!fm->by_id)
-		return;
-	list_for_each_entry_safe(f, tmp, &fm->files, all)
-		file_free(fm, f);
-	free(fm->by_id);
-	fm->by_id = NULL;
-}
-
-int filemap_reserve(struct vm_file *f, u64 pages)
-{
-	u64 cap = f->cap ? f->cap : 1024;
-	void *slots;
-
-	if (pages <= f->cap)
-		return 0;
-	if (pages > 1ull << 36)
-		return -ENOMEM;
-	while (cap < pages)
-		cap *= 2;
-	slots = mmap(NULL, array_bytes(cap), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (slots == MAP_FAILED)
-		return -ENOMEM;
-	if (f->slots) {
-		memcpy(slots, f->slots, array_bytes(f->cap));
-		munmap(f->slots, array_bytes(f->cap));
-	}
-	f->slots = slots;
-	f->cap = cap;
+	(void)budget_ns; /* the device has a processor of its own */
+	filemap_complete_io(self);
 	return 0;
 }
 
-static struct vm_file *file_new(struct filemap *fm, u64 size, bool shmem)
+int filemap_init(struct filemap *fm, struct kmem *kmem, struct lru *lru, struct swap *swap,
+		 struct workingset *ws, const struct machine_config *c)
+{
+	*fm = (struct filemap){.phys = kmem->phys,
+			       .hw = kmem->hw,
+			       .lru = lru,
+			       .swap = swap,
+			       .ws = ws,
+			       .id_bits = TABLE_BITS};
+	list_init(&fm->files);
+	list_init(&fm->dirty);
+	list_init(&fm->shadow_nodes.head);
+	fm->ra_pages = (u32)(RA_BYTES >> fm->phys->page_shift);
+	blockdev_init(&fm->disk, fm->hw, c->disk, c->disk_bandwidth, c->disk_queue);
+	if (!blockdev_at_once(&fm->disk)) {
+		fm->disk.daemon = clock_add_daemon(fm->hw, io_daemon, fm, CLOCK_NEVER, 0);
+		if (fm->disk.daemon < 0)
+			return -ENOMEM;
+	}
+	fm->nodes = kmem_cache_create(kmem, "radix_tree_node", sizeof(struct xa_node), 0,
+				      SLAB_RECLAIM_ACCOUNT, NULL);
+	fm->by_id = calloc(1u << TABLE_BITS, sizeof(*fm->by_id));
+	return fm->by_id && fm->nodes ? 0 : -ENOMEM;
+}
+
+static void *node_alloc(void *self)
+{
+	struct filemap *fm = self;
+
+	return kmem_cache_zalloc(fm->nodes, fm->hw->cpu, GFP_NOFS);
+}
+
+static void node_free(void *self, void *node)
+{
+	struct filemap *fm = self;
+
+	kmem_cache_free(fm->nodes, fm->hw->cpu, node);
+}
+
+static const struct xa_ops arena_nodes = {node_alloc, node_free};
+
+/* ---- adding ---- */
+
+int add_to_page_cache_locked(struct filemap *fm, struct page *p, struct address_space *m, u64 index,
+			     u64 *shadow)
+{
+	struct xa_pos pos;
+	u64 old;
+
+	VM_BUG_ON(!PageLocked(p));
+	if (xa_reserve(&m->pages, index, &pos))
+		return -ENOMEM;
+	old = xa_entry(&pos);
+	if (xa_is_frame(old))
+		return -EEXIST;
+	if (shadow)
+		*shadow = old & ~XA_VALUE;
+	m->nrshadows -= old != 0;
+	get_page(p);
+	p->mapping = (u64)(uintptr_t)m;
+	p->index = index;
+	xa_set(&m->pages, &pos, xa_frame_entry(page_frame(fm->phys, p)));
+	m->nrpages++;
+	inc_zone_page_state(fm->phys, p, NR_FILE_PAGES);
+	if (PageSwapBacked(p))
+		inc_zone_page_state(fm->phys, p, NR_SHMEM);
+	return 0;
+}
+
+int add_to_page_cache_lru(struct filemap *fm, struct page *p, struct address_space *m, u64 index)
+{
+	u64 shadow = 0;
+	int r;
+
+	SetPageLocked(p);
+	r = add_to_page_cache_locked(fm, p, m, index, &shadow);
+	if (r) {
+		ClearPageLocked(p);
+		return r;
+	}
+	if (shadow && workingset_refault(fm->ws, shadow, true))
+		SetPageActive(p);
+	lru_cache_add(fm->lru, p);
+	return 0;
+}
+
+/* ---- removing ---- */
+
+void page_cache_leave(struct filemap *fm, struct page *p, u64 entry)
+{
+	struct address_space *m = page_mapping(p);
+	struct xa_pos pos;
+
+	VM_BUG_ON(!PageLocked(p) || PageWriteback(p) || page_mapped(p));
+	cancel_dirty_page(fm, p);
+	ClearPageOwnerPriv1(p);
+	BUG_ON(!xa_find(&m->pages, p->index, &pos) ||
+	       xa_entry(&pos) != xa_frame_entry(page_frame(fm->phys, p)));
+	xa_set(&m->pages, &pos, entry);
+	m->nrpages--;
+	m->nrshadows += entry != 0;
+	p->mapping = 0; /* the index stays */
+	dec_zone_page_state(fm->phys, p, NR_FILE_PAGES);
+	if (PageSwapBacked(p))
+		dec_zone_page_state(fm->phys, p, NR_SHMEM);
+}
+
+void delete_from_page_cache(struct filemap *fm, struct page *p)
+{
+	page_cache_leave(fm, p, 0);
+	lru_put_page(fm->lru, p);
+}
+
+void page_cache_remove_frozen(struct filemap *fm, struct page *p, u64 shadow)
+{
+	VM_BUG_ON(page_count(p) || PageDirty(p));
+	page_cache_leave(fm, p, shadow ? XA_VALUE | shadow : 0);
+}
+
+void page_cache_replace(struct filemap *fm, struct page *from, struct page *to)
+{
+	struct address_space *m = page_mapping(from);
+	struct xa_pos pos;
+
+	VM_BUG_ON(!PageLocked(from) || !PageLocked(to));
+	BUG_ON(!xa_find(&m->pages, from->index, &pos) ||
+	       xa_entry(&pos) != xa_frame_entry(page_frame(fm->phys, from)));
+	xa_set(&m->pages, &pos, xa_frame_entry(page_frame(fm->phys, to)));
+	get_page(to);
+	to->mapping = from->mapping;
+	to->index = from->index;
+	if (PageSwapBacked(from))
+		SetPageSwapBacked(to);
+	from->mapping = 0;
+	from->_count--; /* the cache's reference; the caller has another */
+	VM_BUG_ON(from->_count <= 0);
+	inc_zone_page_state(fm->phys, to, NR_FILE_PAGES);
+	dec_zone_page_state(fm->phys, from, NR_FILE_PAGES);
+	if (PageSwapBacked(from)) {
+		inc_zone_page_state(fm->phys, to, NR_SHMEM);
+		dec_zone_page_state(fm->phys, from, NR_SHMEM);
+	}
+}
+
+void page_cache_drop_shadows(struct filemap *fm, struct xa_node *leaf)
+{
+	struct address_space *m = container_of(leaf->tree, struct address_space, pages);
+	u64 index = leaf->leaf << XA_SHIFT;
+	struct xa_pos pos = {.node = leaf};
+
+	(void)fm;
+	BUG_ON(leaf->count != leaf->nr_values);
+	for (unsigned left = leaf->count; left; pos.slot++) {
+		VM_BUG_ON(pos.slot >= XA_SLOTS || xa_leaf(&m->pages, index) != leaf);
+		if (!xa_entry(&pos))
+			continue;
+		left--;
+		m->nrshadows--;
+		xa_set(&m->pages, &pos, 0);
+	}
+}
+
+/* ---- files ---- */
+
+static struct vm_file *file_new(struct filemap *fm, u64 id, u64 size, bool shmem)
 {
 	struct vm_file *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
+	f->id = id;
 	f->size = size;
 	f->shmem = shmem;
 	f->refs = 1;
+	f->mode = FMODE_READ | FMODE_WRITE;
+	f->ra = (struct file_ra_state){.ra_pages = shmem ? 0 : fm->ra_pages,
+				       .prev_pos = UINT64_MAX};
+	f->mapping.kind = shmem ? MAPPING_TMPFS : MAPPING_DISK;
+	f->mapping.host = f;
+	xa_init(&f->mapping.pages, &arena_nodes, fm, shmem ? NULL : &fm->shadow_nodes);
+	list_init(&f->mapping.dirty_link);
+	store_init(&f->store, id, shmem ? 0 : size);
 	list_add_tail(&f->all, &fm->files);
 	return f;
 }
 
-/* Open addressing; files stay until the machine goes, so nothing is ever removed. */
+static void file_free(struct filemap *fm, struct vm_file *f)
+{
+	f->mapping.flags |= AS_EXITING;
+	filemap_truncate(fm, f, 0);
+	VM_BUG_ON(f->mapping.nrpages || f->mapping.nrshadows ||
+		  !list_empty(&f->mapping.dirty_link));
+	xa_destroy(&f->mapping.pages);
+	store_destroy(&f->store, fm->hw);
+	list_del(&f->all);
+	free(f);
+}
+
+/* Everything in the arena goes with it: only host memory is given back. */
+void filemap_destroy(struct filemap *fm)
+{
+	struct vm_file *f, *tmp;
+
+	if (!fm->files.next)
+		return;
+	list_for_each_entry_safe (f, tmp, &fm->files, all) {
+		free(f->mapping.pages.dir);
+		store_destroy(&f->store, fm->hw);
+		free(f);
+	}
+	blockdev_destroy(&fm->disk);
+	free(fm->by_id);
+	fm->by_id = NULL;
+	list_init(&fm->files);
+}
+
+/* Open addressing with linear probing. */
 static struct vm_file **id_slot(struct filemap *fm, u64 id)
 {
 	u32 mask = (1u << fm->id_bits) - 1, i = hash_u64(id + 1, fm->id_bits);
@@ -117,11 +251,8 @@ static struct vm_file **id_slot(struct filemap *fm, u64 id)
 static int grow_table(struct filemap *fm)
 {
 	struct vm_file **old = fm->by_id, *f;
-	u32 named = 0;
 
-	list_for_each_entry(f, &fm->files, all)
-		named += f->named;
-	if (named * 2 < 1u << fm->id_bits)
+	if (fm->nr_named * 2 < 1u << fm->id_bits)
 		return 0;
 	fm->by_id = calloc(2u << fm->id_bits, sizeof(*fm->by_id));
 	if (!fm->by_id) {
@@ -130,7 +261,7 @@ static int grow_table(struct filemap *fm)
 	}
 	fm->id_bits++;
 	free(old);
-	list_for_each_entry(f, &fm->files, all)
+	list_for_each_entry (f, &fm->files, all)
 		if (f->named)
 			*id_slot(fm, f->id) = f;
 	return 0;
@@ -138,20 +269,23 @@ static int grow_table(struct filemap *fm)
 
 struct vm_file *filemap_open(struct filemap *fm, u64 id, u64 size, bool shmem)
 {
-	struct vm_file **slot = id_slot(fm, id), *f = *slot;
+	struct vm_file *f = *id_slot(fm, id);
 
 	if (f) {
-		if (size > f->size)
+		if (size > f->size) {
+			if (!shmem && f->store.original == f->size)
+				f->store.original = size;
 			f->size = size;
+		}
 		return f;
 	}
 	if (grow_table(fm))
 		return NULL;
-	f = file_new(fm, size, shmem);
+	f = file_new(fm, id, size, shmem);
 	if (!f)
 		return NULL;
-	f->id = id;
 	f->named = true;
+	fm->nr_named++;
 	*id_slot(fm, id) = f;
 	return f;
 }
@@ -165,7 +299,7 @@ struct vm_file *filemap_find(struct filemap *fm, u64 id)
 
 struct vm_file *filemap_shmem(struct filemap *fm, u64 size)
 {
-	return file_new(fm, size, true);
+	return file_new(fm, 0, size, true);
 }
 
 void filemap_get(struct vm_file *f)
@@ -180,70 +314,25 @@ void filemap_put(struct filemap *fm, struct vm_file *f)
 		file_free(fm, f);
 }
 
-static u64 file_pages(const struct filemap *fm, const struct vm_file *f)
+/* Those behind the hole move up, so that searches still find them. */
+static void forget_name(struct filemap *fm, struct vm_file *f)
 {
-	u64 page = 1ull << fm->phys->page_shift;
+	u32 mask = (1u << fm->id_bits) - 1, i = (u32)(id_slot(fm, f->id) - fm->by_id);
 
-	return ALIGN_UP(f->size, page) >> fm->phys->page_shift;
-}
+	fm->by_id[i] = NULL;
+	fm->nr_named--;
+	f->named = false;
+	for (i = (i + 1) & mask; fm->by_id[i]; i = (i + 1) & mask) {
+		struct vm_file *moved = fm->by_id[i];
 
-void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size)
-{
-	f->size = size;
-	uncache(fm, f, file_pages(fm, f));
-}
-
-/* Puts a new page at @index; NULL: no memory. A cached page is left alone and returned. */
-static struct page *add_page(struct filemap *fm, struct vm_file *f, u64 index)
-{
-	struct hw *hw = fm->phys->hw;
-	struct page *p = filemap_lookup(fm->phys, f, index);
-
-	if (p)
-		return p;
-	if (filemap_reserve(f, index + 1))
-		return NULL;
-	p = alloc_page(fm->phys, hw->cpu, GFP_HIGHUSER_MOVABLE);
-	if (!p)
-		return NULL;
-	hw_clear_frame(hw, page_to_pfn(fm->phys, p));
-	if (!f->shmem && hw->tags) /* contents of a disk file: distinct, fixed by file and offset */
-		hw_set_frame_tag(hw, page_to_pfn(fm->phys, p), (f->id + 1) << 40 | (index + 1));
-	p->mapping = (u64)(uintptr_t)f;
-	p->index = index;
-	SetPageUptodate(p);
-	if (f->shmem)
-		SetPageSwapBacked(p);
-	f->slots[index] = page_frame(fm->phys, p) + 1;
-	f->nr_cached++;
-	inc_zone_page_state(fm->phys, p, NR_FILE_PAGES);
-	if (f->shmem)
-		inc_zone_page_state(fm->phys, p, NR_SHMEM);
-	lru_cache_add(fm->lru, p);
-	return p;
-}
-
-struct page *filemap_fault_page(struct filemap *fm, struct vm_file *f, u64 index, bool *major)
-{
-	struct page *p = filemap_lookup(fm->phys, f, index);
-	struct hw *hw = fm->phys->hw;
-	u64 from, end, pages = file_pages(fm, f);
-
-	*major = false;
-	if (p)
-		return p;
-	if (f->shmem)
-		return add_page(fm, f, index);
-	*major = true;
-	from = index > READ_AROUND / 2 ? index - READ_AROUND / 2 : 0;
-	end = from + READ_AROUND < pages ? from + READ_AROUND : pages;
-	for (u64 i = from; i < end; i++) {
-		if (filemap_lookup(fm->phys, f, i))
-			continue;
-		if (!add_page(fm, f, i))
-			break;
-		charge(hw, COST_DISK_READ);
-		count_vm_events(hw, hw->cpu, EV_PGPGIN, 1ull << (fm->phys->page_shift - 10));
+		fm->by_id[i] = NULL;
+		*id_slot(fm, moved->id) = moved;
 	}
-	return add_page(fm, f, index);
+}
+
+void filemap_unlink(struct filemap *fm, struct vm_file *f)
+{
+	VM_BUG_ON(!f->named);
+	forget_name(fm, f);
+	filemap_put(fm, f);
 }

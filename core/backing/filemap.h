@@ -1,72 +1,209 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files and the page cache: which frame holds which page of which file.
+ * The page cache: files, their cached pages, what is dirty (spec 14 s1, s2, s6).
  *
  * Terms
- *   file   what a trace announced with `file`, or the object behind a shared anonymous mapping.
- *   slot   entry of a file's page array: frame number + 1, 0 if the page is not cached.
+ *   file      inode and open file in one: what a trace announced with `file`, or the object behind
+ * a shared anonymous mapping. One read-ahead state a file. mapping   struct address_space: a file's
+ * cached pages by index, in a radix tree whose entries are frames, shadows of evicted pages (disk)
+ * or swap slots (shared memory). kind      disk: pages are read from and written to the block
+ * device; tmpfs: pages are swap-backed and live nowhere else. store     a disk file's contents as
+ * they are on the device (core/backing/store.h).
  *
- * A cached page holds one reference (spec 07 s1.2). Owns files and page arrays (host memory, reserved
- * lazily: 4 bytes a page of the file) and the cached pages.
- * Linux: mm/filemap.c; left out so far: dirty write-back, per-file read-ahead state, eviction.
+ * A cached page holds one reference, on top of those of batches, page tables and callers; its
+ * mapping field is the address_space, its index its place there. "Locked" is PG_locked: insertion,
+ * removal, truncation and I/O want it. Owns files (host memory), tree nodes (cache radix_tree_node)
+ * and cached pages. Invariants (filemap_check): I14.1 to I14.4. Who maps a file is known to floor 6
+ * alone: unmapping before truncation and cleaning of descriptors before writing are its work
+ * (core/vm/file.c). Linux: mm/filemap.c, mm/truncate.c, mm/shmem.c; left out: direct I/O, holes
+ * punched, huge pages, several open files on one inode, inodes themselves as reclaimable objects.
  */
 #ifndef MEMRIG_FILEMAP_H
 #define MEMRIG_FILEMAP_H
 
+#include "core/backing/blockdev.h"
+#include "core/backing/store.h"
+#include "core/backing/swap.h"
+#include "core/backing/workingset.h"
 #include "core/base/list.h"
 #include "core/base/rbtree.h"
+#include "core/base/xarray.h"
+#include "core/kmem/slab.h"
 #include "core/phys/lru.h"
-#include "core/phys/mmzone.h"
+
+struct vm_file;
+
+enum mapping_kind { MAPPING_DISK, MAPPING_TMPFS };
+enum { /* address_space->flags */
+       AS_EIO = 1,
+       AS_ENOSPC = 2,
+       AS_UNEVICTABLE = 4,
+       AS_EXITING = 8
+};
+enum { /* vm_file->mode */
+       FMODE_READ = 1,
+       FMODE_WRITE = 2,
+       FMODE_RANDOM = 4
+};
+
+struct address_space {
+	struct xarray pages;
+	u64 nrpages;
+	u64 nrshadows;	     /* values in the tree: shadows; of tmpfs: swap slots */
+	u64 writeback_index; /* where the flusher goes on */
+	struct vm_file *host;
+	enum mapping_kind kind;
+	u32 flags;		     /* AS_* */
+	struct list_head dirty_link; /* in filemap->dirty while it has dirty pages; oldest first */
+};
+
+struct file_ra_state {
+	u64 start, size,
+		async_size; /* current window, in pages; when async_size of it are left, read on */
+	u32 ra_pages;	    /* largest window */
+	u32 mmap_miss;
+	u64 prev_pos; /* where the last read ended; all ones: never read */
+};
 
 struct vm_file {
 	u64 id;
-	u64 size;        /* bytes */
-	u64 cap;         /* entries of slots */
-	u32 *slots;
-	u64 nr_cached;
-	u32 refs;        /* mappings, and 1 while the trace may name it */
-	bool shmem;      /* shared memory: pages are born zeroed and counted as such */
-	bool named;      /* announced by id */
+	u64 size; /* bytes */
+	struct address_space mapping;
+	struct file_ra_state ra;
+	struct file_store store;
+	u32 refs;     /* mappings, and 1 while it has a name */
+	u32 mode;     /* FMODE_* */
+	bool shmem;   /* mapping.kind is MAPPING_TMPFS */
+	bool named;   /* announced by id and not unlinked */
+	u8 bad_kinds; /* IO_ERROR_*: injected, for pages bad_first..bad_last */
+	u64 bad_first, bad_last;
 	struct rb_root i_mmap; /* interval tree of the VMAs that map it (core/vm/interval_tree.h) */
 	struct list_head all;
 };
 
 struct filemap {
 	struct phys *phys;
+	struct hw *hw;
 	struct lru *lru;
+	struct swap *swap;	  /* for pages of shared memory */
+	struct workingset *ws;	  /* judges shadows */
+	struct kmem_cache *nodes; /* radix_tree_node */
+	struct blockdev disk;
 	struct list_head files;
+	struct list_head dirty; /* address_spaces, in order of their first dirty page */
+	struct xa_list
+		shadow_nodes;	/* leaves that hold shadows only, oldest first: reclaim's to free */
 	struct vm_file **by_id; /* hash table of named files */
-	u32 id_bits;
+	u32 id_bits, nr_named;
+	u32 ra_pages; /* of new files: 128 KiB */
 };
 
-int filemap_init(struct filemap *fm, struct phys *phys, struct lru *lru);
+/* 0 or -ENOMEM. @kmem, @lru, @swap and @ws must live as long; @swap need not be up yet. */
+int filemap_init(struct filemap *fm, struct kmem *kmem, struct lru *lru, struct swap *swap,
+		 struct workingset *ws, const struct machine_config *c);
 void filemap_destroy(struct filemap *fm);
 
-/* Announces or resizes file @id. NULL: no memory. */
+/* I14.1 to I14.4 of every file: 0, or 14000 + n with a sentence in @why. */
+int filemap_check(struct filemap *fm, char *why, size_t n);
+
+/* ---- files ---- */
+
+/* Announces or enlarges file @id. NULL: no memory. */
 struct vm_file *filemap_open(struct filemap *fm, u64 id, u64 size, bool shmem);
 /* File @id, made empty on demand, since recordings may name files they did not announce. */
 struct vm_file *filemap_find(struct filemap *fm, u64 id);
 /* A nameless shared-memory object of @size bytes; one reference. NULL: no memory. */
 struct vm_file *filemap_shmem(struct filemap *fm, u64 size);
 void filemap_get(struct vm_file *f);
+/* The last reference takes the file, its pages and its contents along. */
 void filemap_put(struct filemap *fm, struct vm_file *f);
+/* Removes the name; a later use of the id means a new file. (spec 14 s6) */
+void filemap_unlink(struct filemap *fm, struct vm_file *f);
 
-/* Changes the size; cached pages beyond the new end go (their mappings must be gone already). */
-void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size);
+/* Pages up to the end of the file. */
+MM_INLINE u64 file_pages(const struct filemap *fm, const struct vm_file *f)
+{
+	unsigned shift = fm->phys->page_shift;
 
-/* Makes room for @pages pages. 0 or -ENOMEM. */
-int filemap_reserve(struct vm_file *f, u64 pages);
+	return (f->size >> shift) + !!(f->size & ((1ull << shift) - 1));
+}
+
+/* ---- cached pages ---- */
+
+/* The mapping of a file page; NULL for anonymous pages and for those that are in no cache any more.
+ */
+MM_INLINE struct address_space *page_mapping(const struct page *p)
+{
+	return p->mapping & PAGE_MAPPING_FLAGS ? NULL
+					       : (struct address_space *)(uintptr_t)p->mapping;
+}
 
 /* The cached page at @index, or NULL. No reference is taken. */
+MM_INLINE struct page *mapping_peek(const struct phys *phys, const struct address_space *m,
+				    u64 index)
+{
+	u64 e = xa_load(&m->pages, index);
+
+	return xa_is_frame(e) ? frame_to_page(phys, xa_frame(e)) : NULL;
+}
+
 MM_INLINE struct page *filemap_lookup(const struct phys *phys, const struct vm_file *f, u64 index)
 {
-	return index < f->cap && f->slots[index] ? frame_to_page(phys, f->slots[index] - 1) : NULL;
+	return mapping_peek(phys, &f->mapping, index);
+}
+
+/* The same with a reference. */
+MM_INLINE struct page *find_get_page(const struct filemap *fm, const struct address_space *m,
+				     u64 index)
+{
+	struct page *p = mapping_peek(fm->phys, m, index);
+
+	if (p)
+		get_page(p);
+	return p;
 }
 
 /*
- * The page at @index, read (or zeroed, for shared memory) if it is not cached; *@major says whether a
- * device was read. Reads the 32 pages around a missing one (spec 07 s5.4). NULL: no memory.
+ * Puts locked page @p into the cache: a reference, mapping and index, nr_file_pages (and nr_shmem
+ * if swap-backed). A shadow in its place is replaced and returned in @shadow (may be NULL; 0:
+ * none). 0, -EEXIST (a page is there), -ENOMEM (nothing changed). (spec 14 s2)
  */
-struct page *filemap_fault_page(struct filemap *fm, struct vm_file *f, u64 index, bool *major);
+int add_to_page_cache_locked(struct filemap *fm, struct page *p, struct address_space *m, u64 index,
+			     u64 *shadow);
+/* The same with a page nobody else knows: locks it, decides by the shadow whether it is active, and
+ * queues it for the LRU. Not locked on failure. */
+int add_to_page_cache_lru(struct filemap *fm, struct page *p, struct address_space *m, u64 index);
+
+/* Takes locked, unmapped @p out of the cache, dirty or not; drops the cache's reference. */
+void delete_from_page_cache(struct filemap *fm, struct page *p);
+/*
+ * The same for a page whose count reclaim froze at 0, which drops no reference; @shadow (a value,
+ * or 0) stays in its place.
+ */
+void page_cache_remove_frozen(struct filemap *fm, struct page *p, u64 shadow);
+/* Out of the cache with nothing done to the reference; @entry stays in the place. For shmem.c. */
+void page_cache_leave(struct filemap *fm, struct page *p, u64 entry);
+/*
+ * Migration: @to takes the place of @from, whose reference of the cache it gets; flags and contents
+ * are the caller's work. Both locked.
+ */
+void page_cache_replace(struct filemap *fm, struct page *from, struct page *to);
+/* Frees a leaf of shadow_nodes with all its shadows; counts nothing. */
+void page_cache_drop_shadows(struct filemap *fm, struct xa_node *leaf);
+
+/* ---- truncation and invalidation (spec 14 s6) ---- */
+
+/*
+ * Sets the size. Pages beyond the new end go, dirty or not, and so do shadows, swap slots and
+ * stored contents; the rest of the last page becomes zeros. No page beyond may be mapped any more.
+ */
+void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size);
+/*
+ * Drops pages of [first, last] that are clean, unmapped, unlocked and used by nobody; the others
+ * are deactivated. Returns how many went.
+ */
+u64 invalidate_mapping_pages(struct filemap *fm, struct address_space *m, u64 first, u64 last);
+/* drop_caches 1: the same for every file. Counts drop_pagecache. */
+u64 drop_pagecache(struct filemap *fm);
 
 #endif

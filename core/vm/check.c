@@ -183,6 +183,8 @@ int vm_check(struct vm *vm, char *why, size_t n)
 	if (!r)
 		r = vm_swap_check(vm, why, n);
 	if (!r)
+		r = filemap_check(&vm->files, why, n);
+	if (!r)
 		r = lru_check(&vm->lru, why, n);
 out:
 	free_frame_array(vm, s.mapped);

@@ -10,6 +10,9 @@
 
 #include <errno.h>
 
+#include "core/backing/file_io.h"
+#include "core/backing/pageio.h"
+#include "core/backing/readahead.h"
 #include "core/phys/page_alloc.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
@@ -88,16 +91,15 @@ static u64 file_index(const struct vm_fault *vmf)
 static vm_fault_t file_page(struct vm_fault *vmf, struct page **out)
 {
 	struct vm *vm = vmf->vm;
-	struct vm_file *f = vmf->vma->vm_file;
-	u64 page = 1ull << vm->page_shift, index = file_index(vmf);
-	bool major;
+	u32 flags = vmf->vma->vm_flags;
+	unsigned advice = (flags & VM_SEQ_READ ? FILE_FAULT_SEQ : 0) | (flags & VM_RAND_READ ? FILE_FAULT_RAND : 0);
+	unsigned r = filemap_fault(&vm->files, vmf->vma->vm_file, file_index(vmf), advice, out);
 
-	if (index >= ALIGN_UP(f->size, page) >> vm->page_shift)
+	if (r & FILE_FAULT_SIGBUS)
 		return VM_FAULT_SIGBUS;
-	*out = filemap_fault_page(&vm->files, f, index, &major);
-	if (!*out)
+	if (r & FILE_FAULT_OOM)
 		return VM_FAULT_OOM;
-	if (!major)
+	if (!r)
 		return 0;
 	count_vm_event(vm->hw, vm->hw->cpu, EV_PGMAJFAULT);
 	return VM_FAULT_MAJOR;
@@ -140,6 +142,7 @@ static void fault_around(struct vm_fault *vmf)
 		if (!p || PageLocked(p) || !PageUptodate(p) || PageReclaim(p) ||
 		    index >= ALIGN_UP(v->vm_file->size, 1ull << vm->page_shift) >> vm->page_shift)
 			continue;
+		mmap_around_hit(v->vm_file);
 		install_file(vmf, slot, p, mk_pte(vm, p, v));
 		count_vm_event(vm->hw, vm->hw->cpu, EV_FAULT_AROUND_MAPPED);
 	}
@@ -187,7 +190,7 @@ static vm_fault_t do_shared_fault(struct vm_fault *vmf)
 
 	if (r & VM_FAULT_ERROR)
 		return r;
-	SetPageDirty(p);
+	set_page_dirty(&vmf->vm->files, p);
 	install_file(vmf, vmf->slot, p, maybe_mkwrite(pte_mkdirty(mk_pte(vmf->vm, p, vmf->vma)), vmf->vma));
 	return r;
 }
@@ -271,7 +274,7 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 		return wp_reuse(vmf);
 	}
 	if ((vmf->vma->vm_flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE)) {
-		SetPageDirty(old);
+		set_page_dirty(&vmf->vm->files, old);
 		return wp_reuse(vmf);
 	}
 	return wp_copy(vmf, old);
@@ -615,7 +618,7 @@ int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 		if (!page)
 			continue;
 		if (!PageAnon(page) && pte_dirty(p))
-			SetPageDirty(page);
+			set_page_dirty(&vm->files, page);
 		mm->rss[mm_counter_of(page)]--;
 		page_remove_rmap(vm, page);
 		if (MM_UNLIKELY(PageSwapCache(page)))

@@ -8,6 +8,7 @@
  */
 #include "core/vm/rmap.h"
 
+#include "core/backing/pageio.h"
 #include "core/vm/interval_tree.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/swapin.h"
@@ -58,13 +59,13 @@ static int rmap_walk_anon(struct vm *vm, struct page *p, const struct rmap_walk_
 
 static int rmap_walk_file(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
 {
-	const struct vm_file *f = (const struct vm_file *)(uintptr_t)p->mapping;
+	const struct address_space *m = page_mapping(p);
 	int answer = SWAP_AGAIN;
 
 	BUG_ON(!PageLocked(p));
-	if (!f)
+	if (!m)
 		return answer;
-	vma_interval_tree_foreach(v, &f->i_mmap, p->index,
+	vma_interval_tree_foreach(v, &m->host->i_mmap, p->index,
 				  p->index) if (visit(vm, p, v, rwc, &answer)) break;
 	return answer;
 }
@@ -187,7 +188,7 @@ static int unmap_pte(struct vm *vm, struct page *p, struct vm_area_struct *v, va
 	set_pte(vm, slot, (pte_t){0});
 	count_flush(vm, v->vm_mm, addr);
 	if (pte_dirty(pte))
-		SetPageDirty(p);
+		set_page_dirty(&vm->files, p);
 	if (unmapped_entry(vm, v->vm_mm, p, pte, ttu, &entry)) {
 		set_pte(vm, slot, pte);
 		return SWAP_FAIL;

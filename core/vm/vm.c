@@ -71,7 +71,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	r = lru_init(&vm->lru, vm->phys, c);
 	if (!r) {
 		workingset_init(&vm->ws, &vm->lru, &vm->swap.nr_swap_pages, c);
-		r = filemap_init(&vm->files, vm->phys, &vm->lru);
+		r = filemap_init(&vm->files, vm->kmem, &vm->lru, &vm->swap, &vm->ws, c);
 	}
 	if (!r)
 		r = swap_init(&vm->swap, vm->phys, &vm->lru, c, pt_swap_max_offset(vm_geometry(vm)));

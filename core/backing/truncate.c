@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pages leave the cache because their file gets shorter, or because nobody needs them (spec 14 s6).
+ */
+#include <string.h>
+
+#include "core/backing/filemap.h"
+#include "core/backing/pageio.h"
+#include "core/backing/shmem.h"
+
+static void truncate_page(struct filemap *fm, struct page *p)
+{
+	get_page(p);
+	BUG_ON(!wait_on_page_locked(fm, p));
+	SetPageLocked(p);
+	BUG_ON(!wait_on_page_writeback(fm, p) || page_mapped(p));
+	delete_from_page_cache(fm, p);
+	unlock_page(p);
+	lru_put_page(fm->lru, p);
+}
+
+/* The rest of a page that is the file's last one now. A tag has no parts: it stays. */
+static void zero_partial_page(struct filemap *fm, struct vm_file *f, u64 size)
+{
+	u64 page = 1ull << fm->phys->page_shift, rest = size & (page - 1);
+	struct page *p = rest ? filemap_lookup(fm->phys, f, size >> fm->phys->page_shift) : NULL;
+
+	if (!p)
+		return;
+	BUG_ON(!wait_on_page_locked(fm, p) || !wait_on_page_writeback(fm, p));
+	if (fm->hw->data_bytes)
+		memset((u8 *)hw_pfn_ptr(fm->hw, page_to_pfn(fm->phys, p)) + rest, 0, page - rest);
+}
+
+void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size)
+{
+	struct address_space *m = &f->mapping;
+	bool shrinks = size < f->size;
+	u64 index, entry;
+
+	f->size = size;
+	index = file_pages(fm, f);
+	if (shrinks)
+		zero_partial_page(fm, f, size);
+	while ((entry = xa_next(&m->pages, &index, UINT64_MAX))) {
+		if (xa_is_frame(entry)) {
+			truncate_page(fm, frame_to_page(fm->phys, xa_frame(entry)));
+		} else {
+			xa_erase(&m->pages, index);
+			m->nrshadows--;
+			if (m->kind == MAPPING_TMPFS)
+				free_swap_and_cache(fm->swap, shmem_entry_swap(entry));
+		}
+		index++;
+	}
+	store_truncate(&f->store, fm->hw, size);
+}
+
+/* Clean, unlocked, not mapped, and known to the cache and the caller alone. */
+static bool invalidate_page(struct filemap *fm, struct page *p)
+{
+	if (PageDirty(p) || PageWriteback(p) || page_mapped(p) || page_count(p) != 2)
+		return false;
+	SetPageLocked(p);
+	delete_from_page_cache(fm, p);
+	unlock_page(p);
+	return true;
+}
+
+u64 invalidate_mapping_pages(struct filemap *fm, struct address_space *m, u64 first, u64 last)
+{
+	u64 gone = 0, entry;
+
+	for (u64 index = first; (entry = xa_next(&m->pages, &index, last));
+	     index++) { /* no file has 2^64 pages */
+		struct page *p;
+
+		if (!xa_is_frame(entry))
+			continue;
+		p = frame_to_page(fm->phys, xa_frame(entry));
+		if (PageLocked(p))
+			continue;
+		get_page(p);
+		if (invalidate_page(fm, p))
+			gone++;
+		else
+			deactivate_file_page(fm->lru, p);
+		lru_put_page(fm->lru, p);
+	}
+	return gone;
+}
+
+u64 drop_pagecache(struct filemap *fm)
+{
+	struct vm_file *f;
+	u64 gone = 0;
+
+	list_for_each_entry (f, &fm->files, all)
+		if (f->mapping.nrpages)
+			gone += invalidate_mapping_pages(fm, &f->mapping, 0, UINT64_MAX);
+	count_vm_event(fm->hw, fm->hw->cpu, EV_DROP_PAGECACHE);
+	return gone;
+}
