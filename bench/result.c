@@ -110,18 +110,14 @@ static json_t *zones_json(struct machine *m)
 	return a;
 }
 
-/* No ksmd runs in this machine, so nothing is shared and nothing scanned. */
-static json_t *ksm_json(void)
+static json_t *ksm_json(const struct machine_ksm *k)
 {
-	static const char *const keys[] = {
-		"pages_shared",	      "pages_sharing",	 "pages_unshared", "pages_volatile",
-		"full_scans",	      "pages_scanned",	 "pages_skipped",  "ksm_zero_pages",
-		"stable_node_chains", "stable_node_dups"};
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		json_object_set_new(o, keys[i], json_integer(0));
-	return o;
+	return json_pack("{so so so so so so so so so so}", "pages_shared", num(k->pages_shared), "pages_sharing",
+			 num(k->pages_sharing), "pages_unshared", num(k->pages_unshared), "pages_volatile",
+			 num(k->pages_volatile), "full_scans", num(k->full_scans), "pages_scanned",
+			 num(k->pages_scanned), "pages_skipped", num(k->pages_skipped), "ksm_zero_pages",
+			 num(k->ksm_zero_pages), "stable_node_chains", num(k->stable_node_chains),
+			 "stable_node_dups", num(k->stable_node_dups));
 }
 
 static json_t *marks_json(struct machine *m)
@@ -132,7 +128,7 @@ static json_t *marks_json(struct machine *m)
 	for (size_t i = 0; (k = machine_mark(m, i)); i++)
 		json_array_append_new(a, json_pack("{ss so so so so}", "name", k->name, "event",
 						   num(k->event), "vmstat", vmstat_json(&k->stat),
-						   "ksm", ksm_json(), "tasks", mark_tasks_json(k)));
+						   "ksm", ksm_json(&k->ksm), "tasks", mark_tasks_json(k)));
 	return a;
 }
 
@@ -199,9 +195,11 @@ static json_t *heap_json(struct machine *m)
 json_t *result_json(struct machine *m, const struct replay_stats *st, const struct result_trace *t)
 {
 	struct vmstat_snapshot s;
+	struct machine_ksm ksm;
 	json_t *j = json_object();
 
 	machine_vmstat(m, &s);
+	machine_ksm(m, &ksm);
 	json_object_set_new(j, "schema", json_integer(1));
 	json_object_set_new(j, "memrig", json_string(MEMRIG_VERSION));
 	json_object_set_new(j, "config", config_json(machine_config_of(m)));
@@ -216,7 +214,7 @@ json_t *result_json(struct machine *m, const struct replay_stats *st, const stru
 				      "virtual_ns", num(machine_now(m)), "machine_hash",
 				      hex(machine_hash(m))));
 	json_object_set_new(j, "vmstat", vmstat_json(&s));
-	json_object_set_new(j, "ksm", ksm_json());
+	json_object_set_new(j, "ksm", ksm_json(&ksm));
 	json_object_set_new(j, "tasks", tasks_json(m));
 	json_object_set_new(j, "zones", zones_json(m));
 	json_object_set_new(j, "marks", marks_json(m));

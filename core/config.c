@@ -244,6 +244,9 @@ static const struct bundle {
 	{POLICY_4_12, "retry", "4.7"},
 	{POLICY_MODERN, "inactive", "4.12"},   {POLICY_MODERN, "oom", "reaper"},
 	{POLICY_MODERN, "retry", "4.7"},       {POLICY_MODERN, "anonws", "1"},
+	{POLICY_MODERN, "hwad", "1"},          {POLICY_MODERN, "ksm_max_page_sharing", "256"},
+	{POLICY_MODERN, "ksm_smart_scan", "1"}, {POLICY_MODERN, "ksm_volatile_first", "1"},
+	{POLICY_MODERN, "ksm_checksum", "xxhash"},
 };
 
 static void default_to(struct machine_config *c, unsigned key, const char *value)
@@ -294,6 +297,8 @@ int config_finish(struct machine_config *c, char *err, size_t errlen)
 		return fail(err, errlen, "lpae=1 needs arch=arm32");
 	if (c->percpu_pagelist_fraction && c->percpu_pagelist_fraction < 8)
 		return fail(err, errlen, "percpu_pagelist_fraction: expected 0 or at least 8");
+	if (c->ksm_max_page_sharing == 1)
+		return fail(err, errlen, "ksm_max_page_sharing: expected 0 or at least 2");
 	return check_geometry(c, err, errlen);
 }
 

@@ -85,11 +85,19 @@ MM_PUBLIC void machine_totals(const struct machine *m, struct machine_totals *ou
 struct machine_task;
 struct machine_vma;
 
+/* Numbers of /sys/kernel/mm/ksm (spec 11 s2, s9). */
+struct machine_ksm {
+	u64 pages_shared, pages_sharing, pages_unshared, pages_volatile, full_scans, pages_scanned, pages_skipped,
+		ksm_zero_pages, stable_node_chains, stable_node_dups;
+};
+MM_PUBLIC void machine_ksm(const struct machine *m, struct machine_ksm *out);
+
 /* Counters and address spaces at a `mark` operation, in order; NULL behind the last. */
 struct machine_mark {
 	char *name;
 	u64 event; /* records applied before it */
 	struct vmstat_snapshot stat;
+	struct machine_ksm ksm;
 	struct machine_task *tasks; /* of machine_task(), at that time */
 	struct machine_vma *vmas;   /* of all tasks, one after the other: nr_vmas each */
 	size_t nr_tasks;

@@ -4,7 +4,8 @@
  * linked by frame numbers: core/phys/page_list.h).
  *
  * Terms: head (a node that is no element), "add" inserts behind the head, "add_tail" before it.
- * Ownership: whoever embeds the node. Linux: include/linux/list.h; left out: hlist, RCU.
+ * hlist: a list with a head of one pointer, for many mostly short lists.
+ * Ownership: whoever embeds the node. Linux: include/linux/list.h; left out: RCU.
  */
 #ifndef MEMRIG_BASE_LIST_H
 #define MEMRIG_BASE_LIST_H
@@ -74,5 +75,37 @@ static inline void list_move_tail(struct list_head *node, struct list_head *head
 	    tmp = list_entry(pos->member.next, __typeof__(*pos), member);                           \
 	     &pos->member != (head);                                                                \
 	     pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
+
+/* Node of a list whose head is one pointer: points to the next node and to the pointer to itself. */
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+static inline void hlist_add_head(struct hlist_node *n, struct hlist_head *h)
+{
+	n->next = h->first;
+	if (n->next)
+		n->next->pprev = &n->next;
+	h->first = n;
+	n->pprev = &h->first;
+}
+
+static inline void hlist_del(struct hlist_node *n)
+{
+	*n->pprev = n->next;
+	if (n->next)
+		n->next->pprev = n->pprev;
+}
+
+#define hlist_entry(ptr, type, member) container_of(ptr, type, member)
+#define hlist_for_each_entry(pos, head, member)                                                    \
+	for (struct hlist_node *n_ = (head)->first;                                                \
+	     n_ && (pos = hlist_entry(n_, __typeof__(*pos), member)); n_ = n_->next)
+#define hlist_for_each_entry_safe(pos, head, member)                                               \
+	for (struct hlist_node *n_ = (head)->first, *next_;                                        \
+	     n_ && (next_ = n_->next, pos = hlist_entry(n_, __typeof__(*pos), member)); n_ = next_)
 
 #endif

@@ -134,6 +134,16 @@ static void erase_fixup(struct rb_root *root, struct rb_node *n, struct rb_node 
 		set_red(n, false);
 }
 
+void rb_replace(struct rb_root *root, struct rb_node *from, struct rb_node *to)
+{
+	*to = *from;
+	replace_child(root, rb_parent(from), from, to);
+	if (to->left)
+		set_parent(to->left, to);
+	if (to->right)
+		set_parent(to->right, to);
+}
+
 void rb_erase(struct rb_root *root, struct rb_node *n, rb_update update)
 {
 	struct rb_node *gone = n, *child, *parent;

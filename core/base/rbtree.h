@@ -44,6 +44,9 @@ MM_INLINE void rb_link(struct rb_node *n, struct rb_node *parent, struct rb_node
 void rb_insert(struct rb_root *root, struct rb_node *n, rb_update update);
 void rb_erase(struct rb_root *root, struct rb_node *n, rb_update update);
 
+/* @to takes @from's place, colour and children; not for augmented trees. */
+void rb_replace(struct rb_root *root, struct rb_node *from, struct rb_node *to);
+
 /* Recomputes from @n upwards until a value does not change. */
 void rb_propagate(struct rb_node *n, rb_update update);
 

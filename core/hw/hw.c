@@ -75,10 +75,24 @@ void hw_destroy(struct hw *hw)
 {
 	if (hw->arena)
 		munmap(hw->arena, hw->bytes);
+	hw_unmap_lazy(hw->versions, (hw->bytes >> hw->page_shift) * sizeof(u32));
 	if (hw->tags)
 		munmap(hw->tags, (hw->bytes >> hw->page_shift) * sizeof(u64));
 	free(hw->cpus);
 	memset(hw, 0, sizeof(*hw));
+}
+
+int hw_watch_contents(struct hw *hw)
+{
+	if (!hw->versions)
+		hw->versions = hw_map_lazy((hw->bytes >> hw->page_shift) * sizeof(u32));
+	return hw->versions ? 0 : -ENOMEM;
+}
+
+void hw_forget_versions(struct hw *hw)
+{
+	hw_zero_lazy(hw->versions, ALIGN_UP((hw->bytes >> hw->page_shift) * sizeof(u32), 4096));
+	hw->next_version = 0;
 }
 
 void hw_clear_bytes(struct hw *hw, pfn_t pfn)
@@ -89,6 +103,7 @@ void hw_clear_bytes(struct hw *hw, pfn_t pfn)
 void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from)
 {
 	charge(hw, COST_COPY_PAGE);
+	hw_frame_changed(hw, to);
 	if (hw->tags)
 		hw->tags[hw_frame(hw, to)] = hw->tags[hw_frame(hw, from)];
 	else
@@ -97,6 +112,7 @@ void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from)
 
 void hw_set_frame_tag(struct hw *hw, pfn_t pfn, u64 tag)
 {
+	hw_frame_changed(hw, pfn);
 	if (hw->tags) {
 		hw->tags[hw_frame(hw, pfn)] = tag;
 		return;

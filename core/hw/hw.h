@@ -42,6 +42,8 @@ struct hw_daemon {
 struct hw {
 	u8 *arena;
 	u64 *tags;       /* data=tag: one word a frame of the arena; NULL with data=bytes */
+	u32 *versions;   /* one word a frame: its contents' version, 0 unknown; NULL: nobody asked yet */
+	u32 next_version;
 	paddr_t base;    /* physical address of arena[0] */
 	u64 bytes;
 	unsigned page_shift;
@@ -128,6 +130,29 @@ MM_INLINE u64 hw_frame(const struct hw *hw, pfn_t pfn)
 }
 
 /*
+ * Versions of contents: two looks at a frame that see the same version saw the same contents. They
+ * begin with hw_watch_contents(); whoever changes contents other than by the functions below calls
+ * hw_frame_changed(). A version is never given twice before hw_forget_versions().
+ */
+#define HW_MAX_VERSION 0x1fffffffu
+int hw_watch_contents(struct hw *hw); /* 0 or -ENOMEM; again: nothing */
+void hw_forget_versions(struct hw *hw);
+MM_INLINE void hw_frame_changed(struct hw *hw, pfn_t pfn)
+{
+	if (MM_UNLIKELY(hw->versions != NULL))
+		hw->versions[hw_frame(hw, pfn)] = 0;
+}
+
+/* The frame's version, given now if it has none. Its user forgets all at HW_MAX_VERSION. */
+MM_INLINE u32 hw_frame_version(struct hw *hw, pfn_t pfn)
+{
+	u32 *v = &hw->versions[hw_frame(hw, pfn)];
+
+	VM_BUG_ON(hw->next_version >= HW_MAX_VERSION);
+	return *v ? *v : (*v = ++hw->next_version);
+}
+
+/*
  * Contents of user frames in either data mode. Zeroing and copying charge virtual time; they cost
  * host time only with data=bytes. A tag's bytes (data=bytes) are the tag repeated over the frame.
  */
@@ -135,6 +160,7 @@ void hw_clear_bytes(struct hw *hw, pfn_t pfn); /* data=bytes; hw_clear_frame() d
 MM_INLINE void hw_clear_frame(struct hw *hw, pfn_t pfn)
 {
 	charge(hw, COST_ZERO_PAGE);
+	hw_frame_changed(hw, pfn);
 	if (MM_LIKELY(hw->tags != NULL))
 		hw->tags[hw_frame(hw, pfn)] = 0;
 	else

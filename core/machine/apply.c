@@ -14,6 +14,7 @@
 #include "core/machine/machine_types.h"
 #include "core/machine/relocate.h"
 #include "core/phys/page_alloc.h"
+#include "core/reclaim/ksm.h"
 #include "core/vm/swapin.h"
 #include "core/vm/vm.h"
 
@@ -337,6 +338,7 @@ static void op_mark(struct step *s)
 		return;
 	}
 	machine_vmstat(m, &k.stat);
+	machine_ksm(m, &k.ksm);
 	m->marks[m->nr_marks++] = k;
 	answer(s, 0);
 }
@@ -409,6 +411,10 @@ static void apply_control(struct step *s)
 	case OP_STEP:
 		answer(s, reclaim_step(&s->m->reclaim, string(s, x0(s)),
 				       s->op->flags & MM_OP_HAS_LEN ? s->op->len : 1));
+		break;
+	case OP_KSM:
+		ksm_full_scans(s->m->reclaim.ksm, s->op->len);
+		answer(s, 0);
 		break;
 	case OP_DRAIN:
 		vm_lru_drain_all(&s->m->vm);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/hw/clock.h"
+#include "core/reclaim/ksm.h"
 #include "core/hw/events.h"
 #include "core/vm/vm.h"
 
@@ -172,6 +173,19 @@ void machine_vmstat(const struct machine *m, struct vmstat_snapshot *out)
 	memset(out, 0, sizeof(*out));
 	out->ts = m->hw.now;
 	phys_vmstat(&m->phys, out);
+}
+
+void machine_ksm(const struct machine *m, struct machine_ksm *out)
+{
+	struct ksm_stats s;
+
+	ksm_stats(m->reclaim.ksm, &s);
+	*out = (struct machine_ksm){
+		.pages_shared = s.pages_shared, .pages_sharing = s.pages_sharing, .pages_unshared = s.pages_unshared,
+		.pages_volatile = s.pages_volatile, .full_scans = s.full_scans, .pages_scanned = s.pages_scanned,
+		.pages_skipped = s.pages_skipped, .ksm_zero_pages = s.ksm_zero_pages,
+		.stable_node_chains = s.stable_node_chains, .stable_node_dups = s.stable_node_dups,
+	};
 }
 
 /* Each floor knows its own sysctls; the first that does not say "not mine" decides. */

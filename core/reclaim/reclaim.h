@@ -12,11 +12,14 @@
 
 #include "core/vm/mm_types.h"
 
+struct ksm;
+
 struct reclaim {
 	struct vm *vm;
 	struct phys *phys;
 	struct hw *hw;
 	const struct machine_config *config;
+	struct ksm *ksm;
 };
 
 /* 0 or -ENOMEM. @vm must be up and live as long as @r. */

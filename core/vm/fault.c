@@ -14,6 +14,7 @@
 #include "core/backing/pageio.h"
 #include "core/backing/readahead.h"
 #include "core/phys/page_alloc.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
 #include "core/vm/swapin.h"
@@ -265,8 +266,15 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 {
 	struct page *old = vm_normal_page(vmf->vm, vmf->pte);
 
-	if (!old)
-		return wp_copy(vmf, NULL);
+	if (!old) {
+		vm_fault_t r = wp_copy(vmf, NULL);
+
+		if (!(r & VM_FAULT_ERROR))
+			ksm_zero_pte(vmf->vm, vmf->pte, -1);
+		return r;
+	}
+	if (PageKsm(old)) /* never reused, whoever is left (spec 11 s5) */
+		return wp_copy(vmf, old);
 	if (PageAnon(old)) {
 		if (!can_reuse(vmf->vm, old))
 			return wp_copy(vmf, old);
@@ -318,6 +326,14 @@ MM_INLINE vm_fault_t handle_mm_fault(struct vm_fault *vmf)
 	if (vmf->write && !pte_write(vmf->pte))
 		return do_wp_page(vmf);
 	return update_young_dirty(vmf);
+}
+
+vm_fault_t fault_in_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool write)
+{
+	struct vm_fault vmf = {.vm = vm, .mm = v->vm_mm, .vma = v, .addr = page_start(vm, addr),
+			       .slot = pte_lookup(vm, v->vm_mm, addr), .write = write};
+
+	return handle_mm_fault(&vmf);
 }
 
 /* May @v be accessed so? A mapping that has any right is readable (spec 07 s2 step 5). */
@@ -615,8 +631,10 @@ int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 			continue;
 		}
 		page = vm_normal_page(vm, p);
-		if (!page)
+		if (!page) {
+			ksm_zero_pte(vm, p, -1);
 			continue;
+		}
 		if (!PageAnon(page) && pte_dirty(p))
 			set_page_dirty(&vm->files, page);
 		mm->rss[mm_counter_of(page)]--;

@@ -37,6 +37,11 @@ vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned a
 
 /* Write to a page that vmf->pte maps read-only: reuses or copies it. (spec 07 s6) */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
+/*
+ * A fault at @addr of @v on behalf of the kernel: no task's counts, no rights checked but the
+ * descriptor's. VM_FAULT_*. (Linux: handle_mm_fault)
+ */
+vm_fault_t fault_in_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool write);
 
 /* Makes [start, end) of the mm resident as mlock and MAP_POPULATE do. 0 or -errno. (spec 06 s8) */
 int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end);

@@ -8,6 +8,7 @@
 #include "core/vm/fault.h"
 #include "core/vm/fork.h"
 #include "core/vm/interval_tree.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
@@ -69,8 +70,10 @@ static int copy_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 			p = pte_mkclean(p);
 		set_pte(vm, slot_at(vm, to, i), pte_mkold(p));
 		page = vm_normal_page(vm, p);
-		if (!page)
+		if (!page) {
+			ksm_zero_pte(vm, p, 1);
 			continue;
+		}
 		get_page(page);
 		page_dup_rmap(page);
 		c->to->rss[mm_counter_of(page)]++;
@@ -126,7 +129,7 @@ struct mm_struct *mm_alloc(struct vm *vm)
 
 	if (!mm)
 		return NULL;
-	mm->mm_users = 1;
+	mm->mm_users = mm->mm_count = 1;
 	mm->page_shift = vm->page_shift;
 	if (pgd_alloc(vm, mm)) {
 		kmem_cache_free(vm->mm_cache, vm->hw->cpu, mm);
@@ -161,14 +164,22 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 	       mm->rss[MM_SHMEMPAGES]);
 }
 
+void mmdrop(struct vm *vm, struct mm_struct *mm)
+{
+	if (--mm->mm_count)
+		return;
+	pgd_free(vm, mm);
+	list_del(&mm->all);
+	kmem_cache_free(vm->mm_cache, vm->hw->cpu, mm);
+}
+
 void mm_put(struct vm *vm, struct mm_struct *mm)
 {
 	if (--mm->mm_users)
 		return;
+	ksm_exit(vm, mm);
 	exit_mmap(vm, mm);
-	pgd_free(vm, mm);
-	list_del(&mm->all);
-	kmem_cache_free(vm->mm_cache, vm->hw->cpu, mm);
+	mmdrop(vm, mm);
 }
 
 struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
@@ -181,6 +192,10 @@ struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
 	mm->start_brk = old->start_brk;
 	mm->brk = old->brk;
 	mm->start_stack = old->start_stack;
+	if (ksm_fork(vm, mm, old)) {
+		mm_put(vm, mm);
+		return NULL;
+	}
 	for_each_vma(old, v) {
 		if (v->vm_flags & VM_DONTCOPY)
 			continue;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/vm/fault.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
@@ -32,12 +33,6 @@ static bool advice_flags(u32 advice, u32 *set, u32 *clear)
 	case MM_MADV_DOFORK:
 		*clear = VM_DONTCOPY;
 		return true;
-	case MM_MADV_MERGEABLE:
-		*set = VM_MERGEABLE;
-		return true;
-	case MM_MADV_UNMERGEABLE:
-		*clear = VM_MERGEABLE;
-		return true;
 	case MM_MADV_HUGEPAGE:
 		*set = VM_HUGEPAGE;
 		*clear = VM_NOHUGEPAGE;
@@ -51,14 +46,30 @@ static bool advice_flags(u32 advice, u32 *set, u32 *clear)
 	}
 }
 
+/* Flags of @v after @advice, merging's side effects done. 0, 1 if @advice changes no flags, or -ENOMEM. */
+static int advised_flags(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end, u32 advice, u32 *flags)
+{
+	u32 set, clear;
+
+	*flags = v->vm_flags;
+	if (advice == MM_MADV_MERGEABLE || advice == MM_MADV_UNMERGEABLE)
+		return ksm_madvise(vm, v, start, end, advice, flags);
+	if (!advice_flags(advice, &set, &clear))
+		return 1;
+	*flags = (v->vm_flags | set) & ~clear;
+	return 0;
+}
+
 static int advise_vma(struct vm *vm, struct vm_area_struct *v, struct vm_area_struct **prev, vaddr_t start,
 		      vaddr_t end, u32 advice)
 {
-	u32 set, clear, flags;
+	u32 flags;
+	int r = advised_flags(vm, v, start, end, advice, &flags);
 
 	*prev = v;
-	if (advice_flags(advice, &set, &clear)) {
-		flags = (v->vm_flags | set) & ~clear;
+	if (r < 0)
+		return r;
+	if (!r) {
 		if (flags == v->vm_flags)
 			return 0;
 		*prev = start > v->vm_start ? v : v->vm_prev;
@@ -139,7 +150,7 @@ void mlock_page(struct vm *vm, struct page *p)
 	lru_add_unevictable(&vm->lru, p);
 }
 
-static void munlock_page(struct vm *vm, struct page *p)
+void munlock_page(struct vm *vm, struct page *p)
 {
 	if (!TestClearPageMlocked(p))
 		return;

@@ -83,6 +83,7 @@ struct mm_struct {
 	u32 map_count, mm_users;
 	u32 page_shift;
 	s32 mmap_sem; /* readers; -1: a writer (no thread waits here; split operations and reclaim ask) */
+	u32 mm_count; /* references to the struct itself: one for all users, one of ksm_slot */
 	u32 vmacache_seqnum;
 	vaddr_t highest_vm_end, mmap_base, start_brk, brk, start_stack;
 	u64 total_vm, locked_vm, stack_vm, shared_vm, exec_vm; /* pages */
@@ -91,7 +92,20 @@ struct mm_struct {
 	u64 nr_ptes, nr_pmds, nr_tables; /* leaf tables; middle ones (three levels and more); pages of all */
 	u64 context;            /* of the TLB model (arch/tlb.h); 0: never ran */
 	s64 rss[NR_MM_COUNTERS];
-	struct list_head all; /* in vm->mms */
+	struct list_head all; /* in vm->mms, also without users until mmdrop() */
+	struct mm_slot *ksm_slot; /* core/vm/ksm_rmap.h; NULL: not registered */
+};
+
+/* What floor 6 knows of KSM: who is registered, and where ksmd stands (spec 11 s1, s2). */
+struct ksm_registry {
+	struct list_head slots;   /* mm_slot.mm_list in scan order */
+	struct list_head *cursor; /* the slot that ksmd scans; &slots between two full scans */
+	u32 run;                  /* 0 stopped, 1 merging, 2 unmerging */
+	bool all;                 /* ksm_all=1: private anonymous mappings are born mergeable */
+	int daemon;               /* of the clock, woken by the first registration; -1: none */
+	u64 serial;               /* of the last slot made */
+	u64 zero_pages;           /* PTEs of the zero page that ksmd placed: their dirty bit is set */
+	struct kmem_cache *slot_cache;
 };
 
 #define VMACACHE_SIZE 4
@@ -127,6 +141,7 @@ struct vm {
 	struct task **tasks; /* by dense index; NULL: undefined */
 	u32 nr_tasks;        /* entries */
 	struct list_head mms;
+	struct ksm_registry ksm;
 };
 
 MM_INLINE u64 vma_pages(const struct vm *vm, const struct vm_area_struct *v)

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "core/vm/fault.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
@@ -191,7 +192,7 @@ static u64 mapped_pages(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 l
 s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *rq)
 {
 	u64 pages = rq->len >> vm->page_shift;
-	u32 flags = rq->vm_flags;
+	u32 flags = rq->vm_flags | ksm_flags_of_new(vm, mm, rq->vm_flags, rq->file);
 	struct vm_area_struct *v;
 	struct vma_link l;
 	int r;

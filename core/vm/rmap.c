@@ -10,6 +10,7 @@
 
 #include "core/backing/pageio.h"
 #include "core/vm/interval_tree.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
@@ -72,6 +73,8 @@ static int rmap_walk_file(struct vm *vm, struct page *p, const struct rmap_walk_
 
 int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
 {
+	if (MM_UNLIKELY(PageKsm(p)))
+		return rmap_walk_ksm(vm, p, rwc);
 	return PageAnon(p) ? rmap_walk_anon(vm, p, rwc) : rmap_walk_file(vm, p, rwc);
 }
 

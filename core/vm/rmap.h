@@ -151,6 +151,8 @@ bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_are
 
 /* Marks @p mlocked and moves it to the unevictable list. (spec 06 s8) */
 void mlock_page(struct vm *vm, struct page *p);
+/* The way back. */
+void munlock_page(struct vm *vm, struct page *p);
 
 /* Marks the present pages of a locked range and moves them to the unevictable list. (spec 06 s8) */
 void mlock_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end);

@@ -10,8 +10,11 @@
  */
 #include "core/vm/swapin.h"
 
+#include "core/phys/page_alloc.h"
 #include "core/phys/page_wait.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/rmap.h"
+#include "core/vm/vma.h"
 
 /* Waits until the page has moved; the access is tried again then. */
 static vm_fault_t migration_entry_wait(struct vm_fault *vmf)
@@ -73,6 +76,33 @@ static void map_swapped(struct vm_fault *vmf, struct page *p, swp_entry_t e, vm_
 		try_to_free_swap(&vm->swap, p);
 }
 
+/*
+ * Maps a copy of locked page @p, which belongs to other mappings than this one: KSM merged them once
+ * (spec 08 s8 step 5). VM_FAULT_*.
+ */
+static vm_fault_t map_copy(struct vm_fault *vmf, struct page *p, swp_entry_t e)
+{
+	struct vm *vm = vmf->vm;
+	struct page *copy = anon_vma_prepare(vm, vmf->vma) ? NULL :
+			    alloc_page(vm->phys, vm->hw->cpu, GFP_HIGHUSER_MOVABLE);
+	vm_fault_t r = copy && vmf->write ? VM_FAULT_WRITE : 0;
+	pte_t pte;
+
+	if (!copy)
+		return VM_FAULT_OOM;
+	hw_copy_frame(vm->hw, page_to_pfn(vm->phys, copy), page_to_pfn(vm->phys, p));
+	SetPageDirty(copy);
+	pte = pte_make((paddr_t)page_to_pfn(vm->phys, copy) << vm->page_shift, vmf->vma->vm_page_prot);
+	if (vmf->write)
+		pte = pte_mkdirty(vmf->vma->vm_flags & VM_WRITE ? pte_mkwrite(pte) : pte);
+	vmf->mm->rss[MM_ANONPAGES]++;
+	vmf->mm->rss[MM_SWAPENTS]--;
+	set_pte(vm, vmf->slot, pte);
+	page_add_new_anon_rmap(vm, copy, vmf->vma, vmf->addr);
+	swap_free(&vm->swap, e);
+	return r;
+}
+
 /* What of a page in hand forbids mapping it: 0 to go on, VM_FAULT_AGAIN: fault again. */
 static vm_fault_t unfit(const struct vm_fault *vmf, const struct page *p, swp_entry_t e)
 {
@@ -100,6 +130,12 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 		unlock_page(p);
 		lru_put_page(&vm->lru, p);
 		return bad | r;
+	}
+	if (MM_UNLIKELY(ksm_might_need_to_copy(vm, p, vmf->vma, vmf->addr))) {
+		r |= map_copy(vmf, p, e);
+		unlock_page(p);
+		lru_put_page(&vm->lru, p);
+		return r;
 	}
 	map_swapped(vmf, p, e, &r); /* the reference in hand is the descriptor's now */
 	unlock_page(p);

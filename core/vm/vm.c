@@ -10,6 +10,7 @@
 #include "core/vm/fault.h"
 #include "core/vm/fork.h"
 #include "core/vm/interval_tree.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/tlb.h"
@@ -79,6 +80,8 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 		r = vm_tlb_init(vm);
 	if (!r)
 		r = make_caches(vm);
+	if (!r)
+		r = ksm_registry_init(vm);
 	if (!r)
 		r = make_zero_page(vm);
 	if (!r && c->swap)
