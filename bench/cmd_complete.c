@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memrig __complete WORD...: what could stand in place of the last word, one candidate a line. The
+ * memrig __complete -- WORD...: what could stand in place of the last word, one candidate a line. The
  * words are those behind "memrig" on the command line; cmake/memrig.bash is the shell's side.
  */
 #include <stdio.h>
@@ -108,10 +108,12 @@ static void offer_plots(const char *prefix)
 
 int cmd_complete(int argc, char **argv)
 {
-	const char *verb = argc > 1 ? argv[1] : "", *last = argv[argc - 1];
-	const char *before = argc > 2 ? argv[argc - 2] : "";
+	const char *verb = argc > 2 ? argv[2] : "", *last = argv[argc - 1];
+	const char *before = argc > 3 ? argv[argc - 2] : "";
 
-	if (argc <= 2)
+	if (argc < 2 || strcmp(argv[1], "--"))
+		return cmd_error("__complete: expected -- WORD...");
+	if (argc <= 3)
 		offer_verbs(verb);
 	else if (!strcmp(before, "--set") || !strcmp(before, "-s") || !strcmp(before, "--vary"))
 		offer_keys(last);

@@ -116,8 +116,8 @@ int cmd_man(int argc, char **argv)
 {
 	int rc = EXIT_DONE;
 
-	(void)argc;
-	(void)argv;
+	if (argc > 1)
+		return cmd_error("__man: '%s': takes no arguments", argv[1]);
 	printf(".TH MEMRIG 1 \"\" \"memrig %s\" \"User Commands\"\n", MEMRIG_VERSION);
 	puts(".SH NAME\nmemrig \\- records, replays and times the memory traces of programs\n"
 	     ".SH SYNOPSIS\n.B memrig\n.I VERB\n[\\fIOPTION\\fR...]\n"

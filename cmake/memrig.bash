@@ -11,7 +11,7 @@ _memrig() {
 			joined+=("$w")
 		fi
 	done
-	COMPREPLY=($("${COMP_WORDS[0]}" __complete "${joined[@]}" 2>/dev/null))
+	COMPREPLY=($("${COMP_WORDS[0]}" __complete -- "${joined[@]}" 2>/dev/null))
 	[[ ${joined[-1]} == *=* ]] && COMPREPLY=("${COMPREPLY[@]#*=}")
 	[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
 	[[ ${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- "$cur"))
