@@ -110,10 +110,28 @@ MM_PUBLIC const char *machine_list_json(const struct machine *m, size_t i);
 /* What the first failing `check` operation found; "" if none failed. */
 MM_PUBLIC const char *machine_check_failure(const struct machine *m);
 
+/* Why a task waited for memory. */
+enum stall_kind { STALL_MAJFAULT, STALL_RECLAIM, STALL_LIMIT, STALL_COMPACT, STALL_THROTTLE, NR_STALLS };
+MM_PUBLIC const char *machine_stall_name(unsigned kind); /* "major_fault" */
+
+/* Virtual nanoseconds of a stretch of time that tasks waited; some and full as in /proc/pressure. */
+struct machine_stall_window {
+	u64 some, full, kind[NR_STALLS];
+};
+struct machine_pressure {
+	struct machine_stall_window total;
+	u64 width;  /* virtual ns a window; window i starts at i * width */
+	u32 nr;
+};
+MM_PUBLIC void machine_pressure(const struct machine *m, struct machine_pressure *out);
+MM_PUBLIC const struct machine_stall_window *machine_pressure_window(const struct machine *m, u32 i);
+
 /* One address space at the end of a replay, for results. */
 struct machine_task {
 	u32 pid;
 	u64 minflt, majflt, rss_anon, rss_file, rss_shmem, swap, pgtable_bytes, nr_vmas;
+	u64 stall_ns[NR_STALLS];
+	bool killed; /* by the OOM killer */
 };
 struct machine_vma {
 	vaddr_t start, end;

@@ -50,30 +50,43 @@ static struct hw_daemon *earliest(struct hw *hw)
 	return best;
 }
 
+/* One step of @d, due before @ns. */
+static void run_daemon(struct hw *hw, struct hw_daemon *d, u64 ns)
+{
+	u64 budget, used, due = d->due;
+
+	if (!d->period && due >= ns) { /* no time to work in: later */
+		d->due = ns + 1;
+		find_due(hw);
+		return;
+	}
+	if (due > hw->now)
+		hw->now = due;
+	budget = ns - due;
+	d->due = CLOCK_NEVER; /* a step may have itself woken again */
+	used = d->step(d->self, budget);
+	if (d->period)
+		d->due = due + (used > d->period ? used : d->period);
+	else if (used && used >= budget)
+		d->due = due + used;
+	else if (d->due < due + used)
+		d->due = due + used;
+	find_due(hw);
+}
+
+void clock_run_one(struct hw *hw, int id, u64 ns)
+{
+	struct hw_daemon *d = &hw->daemons[id];
+
+	while (d->due < ns)
+		run_daemon(hw, d, ns);
+}
+
 void clock_run(struct hw *hw, u64 ns)
 {
-	while (hw->daemon_due <= ns) {
-		struct hw_daemon *d = earliest(hw);
-		u64 budget, used, due = d->due;
-
-		if (!d->period && due >= ns) { /* no time to work in: later */
-			d->due = ns + 1;
-			find_due(hw);
-			continue;
-		}
-		if (due > hw->now)
-			hw->now = due;
-		budget = ns - due;
-		d->due = CLOCK_NEVER; /* a step may have itself woken again */
-		used = d->step(d->self, budget);
-		if (d->period)
-			d->due = due + (used > d->period ? used : d->period);
-		else if (used && used >= budget)
-			d->due = due + used;
-		else if (d->due < due + used)
-			d->due = due + used;
-		find_due(hw);
-	}
+	find_due(hw); /* it may have been lowered only to have somebody look */
+	while (hw->daemon_due <= ns)
+		run_daemon(hw, earliest(hw), ns);
 	if (ns > hw->now)
 		hw->now = ns;
 }

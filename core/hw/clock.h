@@ -35,6 +35,9 @@ int clock_add_daemon(struct hw *hw, daemon_step step, void *self, u64 due, u64 p
 /* Makes daemon @id due now. Waking a daemon that is awake changes nothing. */
 void clock_wake(struct hw *hw, int id);
 
+/* The same for daemon @id alone. */
+void clock_run_one(struct hw *hw, int id, u64 ns);
+
 /* Daemon @id sleeps until @ns, or until it is woken. */
 void clock_sleep_until(struct hw *hw, int id, u64 ns);
 

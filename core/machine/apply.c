@@ -469,6 +469,10 @@ static void apply_one(struct step *s)
 		skip(s);
 		return;
 	}
+	if (s->rc.task->killed && !s->rc.task->mm && op->code != OP_SPAWN && op->code != OP_EXEC) {
+		skip(s); /* the OOM killer ended it: what the recorded one did later is not done */
+		return;
+	}
 	s->rc.leader = &m->procs[m->procs[op->task].leader];
 	if (apply_task(s))
 		return;
@@ -519,12 +523,23 @@ MM_INLINE bool is_heap(const struct mm_op *op)
 	return op->code >= OP_MALLOC && op->code <= OP_FREE;
 }
 
+/* A scheduling point: kernel threads run as far as time allows, tasks that were killed exit. */
+static __attribute__((noinline)) void machine_run_due(struct machine *m, u64 now)
+{
+	clock_run(&m->hw, now);
+	reclaim_sched_point(&m->reclaim);
+}
+
 MM_INLINE void begin_op(struct machine *m, const struct mm_op *op)
 {
+	u64 now = op->ts > m->hw.now ? op->ts : m->hw.now;
+
 	m->hw.cpu = op->cpu < m->hw.ncpu ? op->cpu : op->cpu % m->hw.ncpu;
 	m->hw.task = op->task;
-	if (op->ts > m->hw.now)
-		clock_advance_to(&m->hw, op->ts);
+	if (MM_UNLIKELY(now >= m->hw.daemon_due))
+		machine_run_due(m, now);
+	else
+		m->hw.now = now;
 	m->applied++;
 }
 

@@ -70,6 +70,28 @@ int machine_show(struct machine *m, const char *view, FILE *out)
 	return r;
 }
 
+const char *machine_stall_name(unsigned kind)
+{
+	static const char *const names[NR_STALLS] = {"major_fault", "direct_reclaim", "limit_reclaim",
+						     "direct_compaction", "throttle"};
+
+	return kind < NR_STALLS ? names[kind] : "?";
+}
+
+void machine_pressure(const struct machine *m, struct machine_pressure *out)
+{
+	const struct psi *psi = &m->vm.psi;
+
+	*out = (struct machine_pressure){.total = {.some = psi->some, .full = psi->full}, .width = psi->width,
+					 .nr = psi->nr};
+	memcpy(out->total.kind, psi->total, sizeof(psi->total));
+}
+
+const struct machine_stall_window *machine_pressure_window(const struct machine *m, u32 i)
+{
+	return i < m->vm.psi.nr ? &m->vm.psi.windows[i] : NULL;
+}
+
 size_t machine_nr_tasks(const struct machine *m)
 {
 	return vm_nr_processes(&m->vm);

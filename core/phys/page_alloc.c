@@ -90,10 +90,10 @@ static bool watermark_ok_44(const struct zone *z, unsigned order, s64 free, s64 
 	return false;
 }
 
-static bool watermark_ok(const struct zone *z, unsigned order, u64 mark, unsigned classzone,
-			 unsigned flags)
+MM_INLINE bool watermark_ok_with(const struct zone *z, unsigned order, u64 mark, unsigned classzone,
+				 unsigned flags, s64 pages)
 {
-	s64 free = RELAXED(z->vm_stat[NR_FREE_PAGES]) - ((1ll << order) - 1), min = (s64)mark;
+	s64 free = pages - ((1ll << order) - 1), min = (s64)mark;
 	s64 reserve = (s64)z->lowmem_reserve[classzone];
 	bool wmark44 = z->phys->wmark44;
 
@@ -106,6 +106,18 @@ static bool watermark_ok(const struct zone *z, unsigned order, u64 mark, unsigne
 	if (wmark44)
 		return watermark_ok_44(z, order, free, min, reserve, flags & ALLOC_HARDER);
 	return watermark_ok_40(z, order, free, min, reserve);
+}
+
+static bool watermark_ok(const struct zone *z, unsigned order, u64 mark, unsigned classzone,
+			 unsigned flags)
+{
+	return watermark_ok_with(z, order, mark, classzone, flags, RELAXED(z->vm_stat[NR_FREE_PAGES]));
+}
+
+bool zone_watermark_ok_with(const struct zone *zone, unsigned order, u64 mark,
+			    enum zone_type classzone_idx, unsigned alloc_flags, u64 free_pages)
+{
+	return watermark_ok_with(zone, order, mark, classzone_idx, alloc_flags, (s64)free_pages);
 }
 
 bool zone_watermark_ok(const struct zone *zone, unsigned order, u64 mark,

@@ -77,6 +77,9 @@ void drain_all_pages(struct phys *phys);
 /* For the slow path and reclaim. */
 bool zone_watermark_ok(const struct zone *zone, unsigned order, u64 mark,
 		       enum zone_type classzone_idx, unsigned alloc_flags);
+/* The same as if the zone had @free_pages free. */
+bool zone_watermark_ok_with(const struct zone *zone, unsigned order, u64 mark,
+			    enum zone_type classzone_idx, unsigned alloc_flags, u64 free_pages);
 struct page *get_page_from_freelist(struct alloc_context *ac, unsigned alloc_flags);
 unsigned gfp_to_alloc_flags(const struct phys *phys, unsigned cpu, gfp_t gfp); /* spec 03 s8.1 */
 enum zone_type gfp_zone(const struct phys *phys, gfp_t gfp);                 /* spec 01 s6 */

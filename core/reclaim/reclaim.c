@@ -2,31 +2,51 @@
 #include "core/reclaim/reclaim.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/reclaim/ksm.h"
+#include "core/reclaim/vmscan.h"
 
 int reclaim_init(struct reclaim *r, struct vm *vm, const struct machine_config *c)
 {
+	int err;
+
 	*r = (struct reclaim){.vm = vm, .phys = vm->phys, .hw = vm->hw, .config = c};
 	r->ksm = ksm_create(vm, c);
-	return r->ksm ? 0 : -ENOMEM;
+	r->vmscan = calloc(1, sizeof(*r->vmscan));
+	err = r->ksm && r->vmscan ? vmscan_init(r->vmscan, vm, c) : -ENOMEM;
+	if (err) {
+		reclaim_destroy(r);
+		return err;
+	}
+	vm->phys->on_pressure = reclaim_on_pressure;
+	vm->phys->on_pressure_self = r->vmscan;
+	return 0;
 }
 
 void reclaim_destroy(struct reclaim *r)
 {
-	ksm_destroy(r->ksm);
+	if (r->phys)
+		r->phys->on_pressure = NULL;
+	if (r->ksm)
+		ksm_destroy(r->ksm);
+	free(r->vmscan);
 	*r = (struct reclaim){0};
 }
 
 int reclaim_check(struct reclaim *r, char *why, size_t n)
 {
-	return ksm_check(r->ksm, why, n);
+	int err = vmscan_check(r->vmscan, why, n);
+
+	return err ? err : ksm_check(r->ksm, why, n);
 }
 
 int reclaim_sysctl(struct reclaim *r, const char *name, const char *value)
 {
-	return ksm_sysctl(r->ksm, name, value);
+	int err = vmscan_sysctl(r->vmscan, name, value);
+
+	return err == -ENOENT ? ksm_sysctl(r->ksm, name, value) : err;
 }
 
 int reclaim_show(struct reclaim *r, const char *view, FILE *out)
@@ -37,11 +57,28 @@ int reclaim_show(struct reclaim *r, const char *view, FILE *out)
 	return -ENOENT;
 }
 
+void reclaim_sched_point(struct reclaim *r)
+{
+	oom_reap_exits(r->vmscan, 0);
+}
+
+void reclaim_drop_slab(struct reclaim *r)
+{
+	drop_slab(r->vmscan);
+}
+
 int reclaim_step(struct reclaim *r, const char *thread, u64 n)
 {
-	if (strcmp(thread, "ksmd"))
-		return -EINVAL;
-	for (u64 i = 0; i < n && r->vm->ksm.run != KSM_RUN_UNMERGE; i++)
-		ksm_do_scan(r->ksm, r->ksm->pages_to_scan);
+	for (; n; n--) {
+		if (!strcmp(thread, "kswapd"))
+			for (unsigned nid = 0; nid < r->phys->nr_nodes; nid++)
+				kswapd_run(r->vmscan, nid);
+		else if (!strcmp(thread, "oom_reaper"))
+			oom_reaper_step(r->vmscan);
+		else if (strcmp(thread, "ksmd"))
+			return -EINVAL;
+		else if (r->vm->ksm.run != KSM_RUN_UNMERGE)
+			ksm_do_scan(r->ksm, r->ksm->pages_to_scan);
+	}
 	return 0;
 }

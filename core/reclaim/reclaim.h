@@ -13,6 +13,7 @@
 #include "core/vm/mm_types.h"
 
 struct ksm;
+struct vmscan;
 
 struct reclaim {
 	struct vm *vm;
@@ -20,6 +21,7 @@ struct reclaim {
 	struct hw *hw;
 	const struct machine_config *config;
 	struct ksm *ksm;
+	struct vmscan *vmscan; /* reclaim proper: core/reclaim/vmscan.h */
 };
 
 /* 0 or -ENOMEM. @vm must be up and live as long as @r. */
@@ -32,6 +34,13 @@ int reclaim_check(struct reclaim *r, char *why, size_t n);
 int reclaim_sysctl(struct reclaim *r, const char *name, const char *value);
 /* Views of this floor; -ENOENT for names of others. */
 int reclaim_show(struct reclaim *r, const char *view, FILE *out);
+/*
+ * Between operations: tasks that were killed exit; with threads=inline woken kernel threads have
+ * run. Cheap if there is nothing to do.
+ */
+void reclaim_sched_point(struct reclaim *r);
+/* drop_caches 2: shrinkers. (spec 09 s12) */
+void reclaim_drop_slab(struct reclaim *r);
 /* Runs kernel thread @thread by hand, @n times. -EINVAL: no such thread. */
 int reclaim_step(struct reclaim *r, const char *thread, u64 n);
 

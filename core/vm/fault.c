@@ -369,6 +369,7 @@ vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned a
 {
 	struct vm_fault vmf = {.vm = vm, .task = t, .mm = t->mm, .addr = page_start(vm, addr),
 			       .slot = slot, .write = access == MM_ACCESS_WRITE};
+	struct psi_mark stall;
 	vm_fault_t r;
 
 	charge(vm->hw, COST_FAULT);
@@ -382,11 +383,14 @@ vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned a
 		return VM_FAULT_BADMAP;
 	if (MM_UNLIKELY(!access_allowed(vmf.vma, access)))
 		return VM_FAULT_BADACCESS;
+	stall = psi_begin(vm->hw, &vm->psi);
 	r = handle_mm_fault(&vmf);
-	if (r & VM_FAULT_MAJOR)
+	if (MM_UNLIKELY(r & VM_FAULT_MAJOR)) {
 		t->majflt++;
-	else
+		psi_stall(vm, STALL_MAJFAULT, stall);
+	} else {
 		t->minflt++;
+	}
 	return r;
 }
 

@@ -25,6 +25,7 @@
 #include "core/kmem/slab.h"
 #include "core/phys/lru.h"
 #include "core/phys/mmzone.h"
+#include "core/vm/psi.h"
 
 enum vm_flag { /* values of Linux (spec 06 s1) */
 	VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8,
@@ -82,6 +83,7 @@ struct mm_struct {
 	struct rb_root mm_rb;
 	u32 map_count, mm_users;
 	u32 page_shift;
+	bool oom_skip; /* reaped, or not worth another try */
 	s32 mmap_sem; /* readers; -1: a writer (no thread waits here; split operations and reclaim ask) */
 	u32 mm_count; /* references to the struct itself: one for all users, one of ksm_slot */
 	u32 vmacache_seqnum;
@@ -116,7 +118,13 @@ struct task {
 	u32 vmacache_seqnum;
 	u32 pid, tid, index;
 	u64 minflt, majflt;
+	u64 stall_ns[NR_STALLS]; /* virtual time it waited for memory */
+	u32 parent;              /* dense index; 0: none */
+	s32 oom_score_adj;       /* -1000 to 1000 */
 	bool lived; /* had an address space once: appears in results */
+	bool root;               /* has CAP_SYS_ADMIN */
+	bool tif_memdie, killed; /* chosen by the OOM killer; must exit at its next scheduling point */
+	bool stuck;              /* tests: sleeps with mmap_sem held for writing, so that a signal has to wait */
 };
 
 struct vm {
@@ -128,6 +136,7 @@ struct vm {
 	struct lru lru;
 	struct swap swap;
 	struct workingset ws;
+	struct psi psi;
 	enum pt_geom geom;
 	struct pt_mem mem; /* the window tables lie in: all of RAM */
 	struct tlb *tlb;   /* core/vm/tlb.h; NULL: tlb=0 */

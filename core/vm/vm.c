@@ -60,6 +60,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->modern = c->policy == POLICY_MODERN;
 	vm->anonws = c->anonws;
 	vm->task_size = vm->phys->kpgd.layout.task_size;
+	vm->psi.width = c->psi_window * 1000000;
 	vm->max_map_count = c->max_map_count;
 	vm->mmap_min_addr = c->mmap_min_addr;
 	vm->overcommit = c->overcommit_memory;
@@ -179,6 +180,7 @@ static void adopt_mm(struct task *t, struct mm_struct *mm)
 	memset(t->vmacache, 0, sizeof(t->vmacache));
 	t->vmacache_seqnum = mm->vmacache_seqnum;
 	t->mm = mm;
+	t->killed = t->tif_memdie = false;
 	t->lived = true;
 }
 
@@ -235,6 +237,9 @@ int vm_fork(struct vm *vm, struct task *parent, struct task *child)
 		return -ESRCH;
 	drop_mm(vm, child);
 	mm = dup_mm(vm, parent->mm);
+	child->parent = parent->index;
+	child->oom_score_adj = parent->oom_score_adj;
+	child->root = parent->root;
 	if (!mm)
 		return -ENOMEM;
 	adopt_mm(child, mm);
@@ -340,6 +345,9 @@ void vm_process_stat(const struct vm *vm, size_t i, struct machine_task *out)
 		if (n && n->pid == t->pid && (n == t || !n->lived)) {
 			out->minflt += n->minflt;
 			out->majflt += n->majflt;
+			for (unsigned s = 0; s < NR_STALLS; s++)
+				out->stall_ns[s] += n->stall_ns[s];
+			out->killed |= n->killed;
 		}
 	}
 	mm = t->mm;
