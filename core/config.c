@@ -299,6 +299,9 @@ int config_finish(struct machine_config *c, char *err, size_t errlen)
 		return fail(err, errlen, "percpu_pagelist_fraction: expected 0 or at least 8");
 	if (c->ksm_max_page_sharing == 1)
 		return fail(err, errlen, "ksm_max_page_sharing: expected 0 or at least 2");
+	if (c->cache_line & (c->cache_line - 1) || c->kmalloc_min & (c->kmalloc_min - 1))
+		return fail(err, errlen, "%s: expected a power of two",
+			    c->cache_line & (c->cache_line - 1) ? "cache_line" : "kmalloc_min");
 	return check_geometry(c, err, errlen);
 }
 

@@ -129,6 +129,10 @@ static void op_fork(struct step *s)
 		skip(s);
 		return;
 	}
+	if (t == s->rc.task) {
+		answer(s, -EEXIST);
+		return;
+	}
 	parent = &m->procs[m->procs[s->op->task].leader];
 	drop_proc_state(child);
 	child->leader = (u32)s->op->arg;

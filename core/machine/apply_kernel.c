@@ -161,13 +161,27 @@ static gfp_t gfp_of(const struct kop *o)
 	return o->op->flags & MM_OP_HAS_ARG ? (gfp_t)o->op->arg : GFP_KERNEL;
 }
 
+/* Zone bits that name no zone are a bug in a kernel; a trace may say anything. */
+static bool names_zone(const struct kop *o, gfp_t gfp)
+{
+	return o->k->phys->gfp_zone_tab[gfp & 15] < MM_MAX_NR_ZONES;
+}
+
+/* Slabs are never in high memory (spec 04 s3). */
+static bool suits_slabs(const struct kop *o)
+{
+	return names_zone(o, gfp_of(o)) && !(gfp_of(o) & (MM_GFP_HIGHMEM | MM_GFP_DMA32));
+}
+
 /* ---- pages ---- */
 
 static bool op_alloc_pages(const struct kop *o)
 {
-	struct page *p = o->op->len < 64
-		? alloc_pages(o->k->phys, o->cpu, (gfp_t)o->op->arg, (unsigned)o->op->len) : NULL;
+	struct page *p;
 
+	if (!names_zone(o, (gfp_t)o->op->arg))
+		return answer(o, -EINVAL);
+	p = o->op->len < 64 ? alloc_pages(o->k->phys, o->cpu, (gfp_t)o->op->arg, (unsigned)o->op->len) : NULL;
 	if (!p)
 		return answer(o, -ENOMEM);
 	keep(o->k, ID_PAGES, o->op->addr, (struct held){.p = p, .order = (u16)o->op->len});
@@ -177,8 +191,11 @@ static bool op_alloc_pages(const struct kop *o)
 static bool op_alloc_bulk(const struct kop *o)
 {
 	u32 n = o->op->len > 1u << 20 ? 1u << 20 : (u32)o->op->len;
-	struct page **pages = calloc(n ? n : 1, sizeof(struct page *));
+	struct page **pages;
 
+	if (!names_zone(o, (gfp_t)o->op->arg))
+		return answer(o, -EINVAL);
+	pages = calloc(n ? n : 1, sizeof(struct page *));
 	if (!pages)
 		return false;
 	n = alloc_pages_bulk(o->k->phys, o->cpu, (gfp_t)o->op->arg, n, pages);
@@ -221,6 +238,8 @@ static bool op_watermark_ok(const struct kop *o)
 	struct zone *z = kernel_zone(o->k);
 	unsigned flags = o->op->flags & MM_OP_HAS_ARG ? (unsigned)o->op->arg : 0;
 
+	if (o->op->len >= o->k->phys->max_order) /* there is no such block */
+		return answer(o, 0);
 	return answer(o, zone_watermark_ok(z, (unsigned)o->op->len, o->op->addr, z->type, flags));
 }
 
@@ -249,8 +268,11 @@ static bool op_fragmentation_index(const struct kop *o)
 
 static bool op_kmalloc(const struct kop *o)
 {
-	void *p = kmalloc(o->k->kmem, o->cpu, o->op->len, gfp_of(o));
+	void *p;
 
+	if (!suits_slabs(o))
+		return answer(o, -EINVAL);
+	p = kmalloc(o->k->kmem, o->cpu, o->op->len, gfp_of(o));
 	if (!p)
 		return answer(o, -ENOMEM);
 	keep(o->k, ID_OBJECT, o->op->addr, (struct held){.p = p});
@@ -301,9 +323,12 @@ static bool op_cache_create(const struct kop *o)
 
 static bool cache_alloc(const struct kop *o, struct kmem_cache *c)
 {
-	void *p = kmem_cache_alloc(c, o->cpu, gfp_of(o));
 	pfn_t pfn;
+	void *p;
 
+	if (!suits_slabs(o))
+		return answer(o, -EINVAL);
+	p = kmem_cache_alloc(c, o->cpu, gfp_of(o));
 	if (!p)
 		return answer(o, -ENOMEM);
 	keep(o->k, ID_OBJECT, o->op->len, (struct held){.p = p, .cache = c});

@@ -140,6 +140,7 @@ struct zone {
 	u64 late_pages;                /* managed, but not when the watermarks were set (reserved_late) */
 	u64 inactive_ratio, dirty_balance_reserve, percpu_drift_mark;
 	u64 nr_migrate_reserve_block;  /* highorder=reserve */
+	u64 pcp_most;                  /* no per-CPU list can be longer: high was never more (I03.4) */
 	struct lruvec lruvec;
 	/* compaction (spec 10 s4) */
 	u64 compact_cached_free_pfn, compact_cached_migrate_pfn[2];

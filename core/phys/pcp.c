@@ -75,6 +75,7 @@ static int pageset_set(struct zone *z, u32 batch, u32 high)
 		pcp->batch = batch;
 		pcp->high = high;
 	}
+	z->pcp_most = mm_max(z->pcp_most, mm_max(high, 1) + 3ull * batch);
 	return 0;
 }
 

@@ -136,7 +136,7 @@ int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len)
 s64 sys_munmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len)
 {
 	charge(vm->hw, COST_SYSCALL);
-	return do_munmap(vm, t->mm, addr, len);
+	return t->mm ? do_munmap(vm, t->mm, addr, len) : -EINVAL;
 }
 
 /* ---- mmap ---- */

@@ -61,12 +61,13 @@ static int start(struct importer *im)
 
 int lackey_line(struct importer *im, char *line)
 {
-	char kind = line[0] == 'I' ? 'I' : line[1], *end;
 	u64 addr, len, page;
+	char kind, *end;
 	int err;
 
 	if (!lackey_probe(line))
 		return IMPORT_IGNORED; /* valgrind's own messages */
+	kind = line[0] == 'I' ? 'I' : line[1];
 	addr = strtoull(line + 2, &end, 16);
 	len = strtoull(end + 1, NULL, 10);
 	if (!len || len > CHUNK || addr + len < addr)
