@@ -572,6 +572,11 @@ int apply_kernel_lists(struct machine_kernel_ops *k, const char *name, const cha
 	return 0;
 }
 
+const struct vmalloc *apply_kernel_vmalloc(const struct machine_kernel_ops *k)
+{
+	return &k->vmalloc;
+}
+
 int apply_kernel_show(struct machine_kernel_ops *k, const char *view, FILE *out)
 {
 	return vmalloc_show(&k->vmalloc, view, out);

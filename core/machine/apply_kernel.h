@@ -20,6 +20,7 @@
 #include "core/vm/mm_types.h"
 
 struct machine_kernel_ops;
+struct vmalloc;
 
 struct machine_kernel_ops *apply_kernel_create(struct phys *phys, struct kmem *kmem, struct vm *vm);
 void apply_kernel_destroy(struct machine_kernel_ops *k);
@@ -36,6 +37,9 @@ bool apply_kernel_op(struct machine_kernel_ops *k, const struct mm_op *op, const
 /* Snapshots of kind "slab" and "cache" of cache @cache, one JSON object a line. -EINVAL: neither. */
 int apply_kernel_lists(struct machine_kernel_ops *k, const char *name, const char *kind, u64 cache,
 		       FILE *out);
+
+/* The kernel's area, to look at. */
+const struct vmalloc *apply_kernel_vmalloc(const struct machine_kernel_ops *k);
 
 int apply_kernel_show(struct machine_kernel_ops *k, const char *view, FILE *out); /* or -ENOENT */
 int apply_kernel_check(struct machine_kernel_ops *k, char *why, size_t n); /* I05.* */

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "core/hw/events.h"
+#include "core/machine/graph.h"
 #include "core/machine/machine_types.h"
 #include "core/vm/vm.h"
 
 static const char *const views[] = {
 	"buddyinfo", "zoneinfo", "pagetypeinfo", "slabinfo", "vmallocinfo", "meminfo", "vmstat",
-	"maps", "smaps", "swaps", "layout", "memblock", "pgtables", "config",
+	"graph", "maps", "smaps", "swaps", "layout", "memblock", "pgtables", "config",
 	"events",
 };
 
@@ -56,6 +57,10 @@ int machine_show(struct machine *m, const char *view, FILE *out)
 	swap_publish(&m->vm.swap);
 	if (!strcmp(view, "events")) {
 		events_print(&m->hw, out);
+		return 0;
+	}
+	if (!strcmp(view, "graph")) {
+		graph_print_dot(m, 6, out);
 		return 0;
 	}
 	r = phys_show(&m->phys, view, out);
