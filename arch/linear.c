@@ -37,8 +37,57 @@ static u64 block_of(const struct pt_geometry *g, paddr_t pa, u64 prot)
 	return (g->family == PT_LPAE ? lpae_encode(p) : pte_encode_user(p, false)) & ~A64_TABLE;
 }
 
+/* ---- contiguous hint ---- */
+
+/* Entry @i of height @h in the table @e is about to change: its group is none any more. */
+static void break_group(const struct pt_geometry *g, u64 *e, u32 i, int h)
+{
+	u32 n = pt_cont_entries(g, h);
+
+	if (n == 1 || !(e[i] & A64_VALID) || !(e[i] & A64_CONT))
+		return;
+	for (u32 k = i - i % n; k < i - i % n + n; k++)
+		e[k] &= ~A64_CONT;
+}
+
+static bool whole_group(const struct pt_geometry *g, const u64 *e, u32 n, int h)
+{
+	u64 size = BIT(g->shift[h]);
+
+	if (!(e[0] & A64_VALID) || (h && pt_entry_is_table(g, e[0])) || (e[0] & pt_addr_mask(g) & (n * size - 1)))
+		return false;
+	for (u32 k = 1; k < n; k++)
+		if (e[k] != e[0] + k * size)
+			return false;
+	return true;
+}
+
+static void set_groups(const struct pt_space *s, paddr_t table, int h, vaddr_t va, vaddr_t end)
+{
+	const struct pt_geometry *g = pt_geo(s);
+	u64 *e = pt_mem_at(s->mem, table);
+	u32 n = pt_cont_entries(g, h);
+
+	for (vaddr_t next; va != end; va = next) {
+		u32 i = pt_index(g, va, h);
+
+		next = pt_addr_end(g, va, end, h);
+		if (h && pt_entry_is_table(g, e[i]))
+			set_groups(s, pt_entry_table(g, e[i]), h - 1, va, next);
+		else if (n > 1 && i % n == n - 1 && whole_group(g, &e[i - (n - 1)], n, h))
+			for (u32 k = i - (n - 1); k <= i; k++)
+				e[k] |= A64_CONT;
+	}
+}
+
+void pt_set_contiguous(const struct pt_space *s, vaddr_t va, vaddr_t end)
+{
+	if (pt_geo(s)->family != PT_SHORT && va != end)
+		set_groups(s, s->root, pt_geo(s)->levels - 1, va, end);
+}
+
 /* The same memory as block @e of height @h, as a table's worth of entries one height below. */
-static int split(const struct pt_space *s, u64 *slot, int h)
+static int split(const struct pt_space *s, u64 *slot, u32 index, int h)
 {
 	const struct pt_geometry *g = pt_geo(s);
 	paddr_t table = s->alloc->alloc(s->alloc->ctx, h - 1);
@@ -46,6 +95,7 @@ static int split(const struct pt_space *s, u64 *slot, int h)
 
 	if (table == PT_NO_MEMORY)
 		return -ENOMEM;
+	break_group(g, slot - index, index, h);
 	e = pt_mem_at(s->mem, table);
 	for (u32 i = 0; i < g->entries[h - 1]; i++)
 		e[i] = (*slot + i * size) | (h == 1 ? A64_TABLE : 0);
@@ -67,7 +117,7 @@ static int descend(const struct pt_space *s, vaddr_t va, int h, struct pt_leaf *
 		if (!pt_entry_none(g, leaf->slot)) {
 			if (g->family == PT_SHORT)
 				return -EEXIST;
-			r = split(s, (u64 *)(void *)leaf->slot, leaf->height);
+			r = split(s, (u64 *)(void *)leaf->slot, leaf->index, leaf->height);
 			continue;
 		}
 		table = s->alloc->alloc(s->alloc->ctx, leaf->height - 1);
@@ -97,6 +147,8 @@ static int put_pages(const struct pt_space *s, vaddr_t va, vaddr_t end, paddr_t 
 
 		if (r)
 			return r;
+		if (g->family != PT_SHORT)
+			break_group(g, (u64 *)(void *)leaf.slot - leaf.index, leaf.index, 0);
 		pte_set(g, leaf.slot, pte_make(pa, t->prot), s->alloc->hwad);
 		if (t->global_user && g->family == PT_SHORT) /* nG belongs to addresses below TASK_SIZE */
 			arm_short_store(leaf.slot, arm_short_encode(pte_make(pa, t->prot)), 0);
@@ -162,6 +214,8 @@ static int create_arm32(const struct pt_space *s, const struct layout *l, vaddr_
 			r = put_sections(s, va, next, pa, t);
 		} else {
 			r = descend(s, va, 1, &leaf);
+			if (!r && !leaf.height)
+				r = -EEXIST;
 			if (!r)
 				*(u64 *)(void *)leaf.slot = block_of(g, pa, t->prot);
 		}
@@ -199,6 +253,7 @@ static int put_block(const struct pt_space *s, vaddr_t va, paddr_t pa, int h, co
 			break;
 		table = pt_entry_table(g, *slot);
 	}
+	break_group(g, slot - pt_index(g, va, h), pt_index(g, va, h), h);
 	old = *slot;
 	*slot = block_of(g, pa, t->prot);
 	if (pt_entry_is_table(g, old))

@@ -34,6 +34,12 @@ enum pt_map_type {
 int pt_create_mapping(const struct pt_space *s, const struct layout *l, vaddr_t va, paddr_t pa, u64 size,
 		      enum pt_map_type type);
 
+/*
+ * Sets the contiguous hint on every group of [va, end) that allows it (ARM64 since 4.10, for what never
+ * changes); whoever splits or changes an entry later takes it off the whole group first.
+ */
+void pt_set_contiguous(const struct pt_space *s, vaddr_t va, vaddr_t end);
+
 /* Replaces the block that maps @va, if its height is above @height, by tables down to there. */
 int pt_split_block(const struct pt_space *s, vaddr_t va, int height);
 

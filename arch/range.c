@@ -387,11 +387,37 @@ static int check_short_page(const struct pt_space *s, paddr_t table, vaddr_t va,
 	return 0;
 }
 
+/* One entry with the hint: its whole group must be one. @e: entry @i of a table of height @h. */
+static bool broken_group(const struct pt_geometry *g, const u64 *e, u32 i, int h)
+{
+	u32 n = pt_cont_entries(g, h), k = i % n;
+	u64 size = BIT(g->shift[h]), want = e[i] - k * size;
+
+	return n == 1 || (want & pt_addr_mask(g) & (n * size - 1)) || e[i - k] != want ||
+	       e[i - k + n - 1] != want + (n - 1) * size || (k + 1 < n && e[i + 1] != e[i] + size);
+}
+
+static int check_groups(const struct pt_space *s, paddr_t table, int h, vaddr_t va, char *why, size_t size)
+{
+	const struct pt_geometry *g = pt_geo(s);
+	const u64 *e = pt_mem_at(s->mem, table);
+
+	for (u32 i = 0; i < g->entries[h]; i++) {
+		if (!(e[i] & A64_VALID) || !(e[i] & A64_CONT) || (h && pt_entry_is_table(g, e[i])) ||
+		    !broken_group(g, e, i, h))
+			continue;
+		snprintf(why, size, "I02.6: below va %#llx: entry %u of height %d, %#llx, lacks its contiguous group",
+			 (unsigned long long)va, i, h, (unsigned long long)e[i]);
+		return 6;
+	}
+	return 0;
+}
+
 static int check_level(const struct pt_space *s, paddr_t table, int h, vaddr_t va, vaddr_t end, char *why,
 		       size_t size)
 {
 	const struct pt_geometry *g = pt_geo(s);
-	int err = 0;
+	int err = g->family == PT_SHORT ? 0 : check_groups(s, table, h, va, why, size);
 
 	for (vaddr_t next; va != end && !err; va = next) {
 		const u64 *slot = pt_mem_at(s->mem, table + (u64)pt_index(g, va, h) * 8);
@@ -414,6 +440,8 @@ static int check_level(const struct pt_space *s, paddr_t table, int h, vaddr_t v
 			err = check_level(s, child, h - 1, va, next, why, size);
 		else if (g->family == PT_SHORT)
 			err = check_short_page(s, child, ALIGN_DOWN(va, 2 * MiB), why, size);
+		else
+			err = check_groups(s, child, 0, va, why, size);
 	}
 	return err;
 }

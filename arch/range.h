@@ -197,9 +197,20 @@ struct pt_count {
 void pt_count_range(const struct pt_space *s, vaddr_t va, vaddr_t end, struct pt_count *out);
 
 /*
+ * Entries that one contiguous hint covers, in a table of height @h: aligned, equal but for their output
+ * addresses, which are consecutive from an aligned one (ARM64 and LPAE; 1: no hint at this height).
+ */
+MM_INLINE u32 pt_cont_entries(const struct pt_geometry *g, int h)
+{
+	if (g->family == PT_SHORT || h > 1 || (h && !(g->block_heights & 2)))
+		return 1;
+	return g->page_shift == 12 ? 16 : g->page_shift == 14 && !h ? 128 : 32;
+}
+
+/*
  * Checks the tree over [va, end): I02.1 (each ARM32 hardware word is the function of its Linux word)
- * and I02.4 (no pair mixes a table with a section); tables outside memory. 0, or the number 1 or 4
- * of the invariant, or 9 for a table outside memory, with a sentence in @why.
+ * and I02.4 (no pair mixes a table with a section), I02.6 (ours: contiguous hints come in whole groups).
+ * 0, or the number 1, 4 or 6 of the invariant, or 9 for a table outside memory, with a sentence in @why.
  */
 int pt_check(const struct pt_space *s, vaddr_t va, vaddr_t end, char *why, size_t size);
 

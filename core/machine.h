@@ -72,6 +72,15 @@ MM_PUBLIC u64 machine_skipped(const struct machine *m, unsigned op_code);
 MM_PUBLIC u64 machine_errors(const struct machine *m, unsigned op_code); /* answered with an error */
 MM_PUBLIC const struct machine_config *machine_config_of(const struct machine *m);
 
+struct pt_mem;
+struct pt_mmu;
+
+/*
+ * Registers of the MMU while process @pid runs (0: the kernel alone), the memory that holds the tables,
+ * and the number of their geometry (arch/walk.h). 0, or -ENOENT: no such address space.
+ */
+MM_PUBLIC int machine_mmu(const struct machine *m, u32 pid, int *geom, struct pt_mem *mem, struct pt_mmu *mmu);
+
 /* Sums over all tasks, in pages and bytes as the names say. */
 struct machine_totals {
 	u64 rss_anon, rss_file, rss_shmem; /* pages */

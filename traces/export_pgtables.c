@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "arch/range.h"
+#include "core/base/prng.h"
 
 #define UNIT ((u64)4096) /* of the bitmap and the load lines, whatever the granule */
 
@@ -19,7 +20,9 @@ struct export {
 	const struct pt_case *c;
 	const struct pt_geometry *g;
 	u8 *marked; /* one byte a unit of the window */
-	u64 units;
+	u64 units, top; /* top: units up to the last marked one */
+	struct pt_probe *chosen;
+	struct pt_export_stats st;
 };
 
 /* False if the table was seen before or lies outside: no need to descend. */
@@ -31,6 +34,7 @@ static bool mark(struct export *x, paddr_t pa, u64 bytes)
 	for (u64 i = first; i < first + n && i < x->units; i++) {
 		fresh |= !x->marked[i];
 		x->marked[i] = 1;
+		x->top = i + 1 > x->top ? i + 1 : x->top;
 	}
 	return fresh;
 }
@@ -119,7 +123,7 @@ static int close_file(FILE *f, const char *name, char *err, size_t size)
 	return -EIO;
 }
 
-static int write_tables(const char *dir, const struct export *x, FILE *regs, char *err, size_t size)
+static int write_tables(const char *dir, struct export *x, FILE *regs, char *err, size_t size)
 {
 	const struct pt_mem *mem = x->c->mem;
 	FILE *f = open_file(dir, "tables.bin", err, size);
@@ -138,7 +142,9 @@ static int write_tables(const char *dir, const struct export *x, FILE *regs, cha
 		fprintf(regs, "load = 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64 "\n", mem->start + i * UNIT, offset,
 			n * UNIT);
 		offset += n * UNIT;
+		x->st.loads++;
 	}
+	x->st.bytes = offset;
 	return close_file(f, "tables.bin", err, size);
 }
 
@@ -154,27 +160,35 @@ static unsigned mair_byte(const struct export *x, const struct pt_result *r, uns
 	return attr;
 }
 
-static void write_answer(FILE *f, const struct export *x, const struct pt_probe *p)
+/* Our walker's answer to a probe. */
+static void ask(const struct export *x, const struct pt_probe *p, struct pt_result *r)
 {
-	static const char *const classes[] = {
-		[PT_F_TRANSLATION] = "translation", [PT_F_ADDRSIZE] = "addrsize", [PT_F_ACCESSFLAG] = "accessflag",
-		[PT_F_DOMAIN] = "domain", [PT_F_PERMISSION] = "permission", [PT_F_EXTERNAL] = "external",
-	};
 	static const enum pt_access access[PT_NR_PROBES] = {
 		PT_ACCESS_READ, PT_ACCESS_WRITE, PT_ACCESS_READ, PT_ACCESS_WRITE, PT_ACCESS_EXEC, PT_ACCESS_EXEC,
 	};
 	bool user = p->kind == PT_PROBE_UR || p->kind == PT_PROBE_UW || p->kind == PT_PROBE_UX;
 	struct pt_mmu mmu = x->c->mmu;
+
+	mmu.hwad = false;
+	mmu_translate(x->c->geom, x->c->mem, &mmu, p->va, access[p->kind], user, r);
+}
+
+static void write_answer(FILE *f, struct export *x, const struct pt_probe *p)
+{
+	static const char *const classes[] = {
+		[PT_F_TRANSLATION] = "translation", [PT_F_ADDRSIZE] = "addrsize", [PT_F_ACCESSFLAG] = "accessflag",
+		[PT_F_DOMAIN] = "domain", [PT_F_PERMISSION] = "permission", [PT_F_EXTERNAL] = "external",
+	};
 	struct pt_result r;
 	unsigned attr, sh;
 
-	mmu.hwad = false;
-	mmu_translate(x->c->geom, x->c->mem, &mmu, p->va, access[p->kind], user, &r);
+	ask(x, p, &r);
 	fprintf(f, "0x%" PRIx64 " %s ", p->va, kinds[p->kind]);
 	if (r.status != PT_OK) {
 		fprintf(f, "fault %s %d\n", classes[r.status], r.level);
 		return;
 	}
+	x->st.translated++;
 	if (x->g->family == PT_SHORT) {
 		fprintf(f, "ok 0x%" PRIx64 " - -\n", r.pa);
 		return;
@@ -183,7 +197,7 @@ static void write_answer(FILE *f, const struct export *x, const struct pt_probe 
 	fprintf(f, "ok 0x%" PRIx64 " %02x %u\n", r.pa, attr, sh);
 }
 
-static int write_probes(const char *dir, const struct export *x, char *err, size_t size)
+static int write_probes(const char *dir, struct export *x, const struct pt_probe *p, char *err, size_t size)
 {
 	FILE *probes = open_file(dir, "probes.txt", err, size);
 	FILE *expected = probes ? open_file(dir, "expected.txt", err, size) : NULL;
@@ -195,35 +209,171 @@ static int write_probes(const char *dir, const struct export *x, char *err, size
 		return -EIO;
 	}
 	for (u64 i = 0; i < x->c->nr; i++) {
-		fprintf(probes, "0x%" PRIx64 " %s\n", x->c->probes[i].va, kinds[x->c->probes[i].kind]);
-		write_answer(expected, x, &x->c->probes[i]);
+		fprintf(probes, "0x%" PRIx64 " %s\n", p[i].va, kinds[p[i].kind]);
+		write_answer(expected, x, &p[i]);
 	}
 	r = close_file(probes, "probes.txt", err, size);
 	return close_file(expected, "expected.txt", err, size) ? -EIO : r;
 }
 
-int pt_export_case(const char *dir, const struct pt_case *c, char *err, size_t size)
+/* ---- choosing probes ---- */
+
+#define SAMPLE 4096u
+
+/* An even sample of all entries that hold something, pages and blocks apart (reservoirs). */
+struct chooser {
+	struct export *x;
+	struct prng prng;
+	vaddr_t page[SAMPLE], block[SAMPLE];
+	u64 nr_pages, nr_blocks; /* seen */
+	bool fetch;
+	vaddr_t vectors, vectors_end; /* ARM32: lent to whoever asks, nothing is fetched there */
+};
+
+static void keep(struct chooser *c, vaddr_t *sample, u64 *seen, vaddr_t va)
 {
-	struct export x = {.c = c, .g = &pt_geometries[c->geom], .units = (c->mem->bytes + UNIT - 1) / UNIT};
+	u64 at = (*seen)++;
+
+	at = at < SAMPLE ? at : prng_below(&c->prng, at + 1);
+	if (at < SAMPLE)
+		sample[at] = va;
+}
+
+static void see_span(void *ctx, const struct pt_span *span)
+{
+	struct chooser *c = ctx;
+	const struct pt_geometry *g = c->x->g;
+
+	if (span->height)
+		keep(c, c->block, &c->nr_blocks, span->va);
+	for (u32 i = 0; i < span->nr && !span->height; i++)
+		if (!pte_slot_none(g, pt_slot_at(g, span->slots, i)))
+			keep(c, c->page, &c->nr_pages, span->va + ((u64)i << g->page_shift));
+}
+
+static void see_half(struct chooser *c, paddr_t root, vaddr_t start, vaddr_t end)
+{
+	const struct pt_space s = {.geom = c->x->c->geom, .root = root, .mem = c->x->c->mem};
+
+	if (root != PT_NO_TABLE)
+		pt_walk_range(&s, start, end, see_span, c);
+}
+
+/* A fetch must not run tables, nor what lies beyond them. */
+static bool may_fetch(const struct chooser *c, const struct pt_probe *p)
+{
+	struct pt_result r;
+	u64 unit;
+
+	if (!c->fetch || (p->va >= c->vectors && p->va < c->vectors_end))
+		return false;
+	ask(c->x, p, &r);
+	unit = (r.pa - c->x->c->mem->start) / UNIT;
+	return r.status != PT_OK || unit >= c->x->units || (unit < c->x->top && !c->x->marked[unit]);
+}
+
+static vaddr_t choose_va(struct chooser *c, u64 i)
+{
+	const struct pt_geometry *g = c->x->g;
+	vaddr_t va = prng_u64(&c->prng) >> (g->family == PT_ARM64 && i % 64 ? 64 - g->va_bits : 32);
+
+	if (c->nr_pages && i % 8 < 4) {
+		va = c->page[prng_below(&c->prng, c->nr_pages < SAMPLE ? c->nr_pages : SAMPLE)];
+		va ^= prng_below(&c->prng, 4) ? 0 : prng_below(&c->prng, 8) << g->page_shift; /* neighbours */
+		return va + prng_below(&c->prng, pt_page_size(g));
+	}
+	if (c->nr_blocks && i % 8 < 6) {
+		va = c->block[prng_below(&c->prng, c->nr_blocks < SAMPLE ? c->nr_blocks : SAMPLE)];
+		return va + prng_below(&c->prng, BIT(g->shift[1]));
+	}
+	if (g->family == PT_ARM64 && prng_u64(&c->prng) & 1)
+		return va | ~(BIT(g->va_bits) - 1);
+	return g->family == PT_ARM64 ? va : (u32)va;
+}
+
+/* On ARM32 whoever asks takes the highest empty first-level entry for his vectors. */
+static void find_vectors(struct chooser *c)
+{
+	const struct export *x = c->x;
+	const u8 *root = pt_mem_at(x->c->mem, x->c->mmu.ttbr0);
+	u64 size = x->g->family == PT_SHORT ? 4 : 8, any = 0, span = 4 * GiB / (x->g->root_bytes / size);
+
+	for (u64 i = x->g->root_bytes / size; root && i--;) {
+		memcpy(&any, root + i * size, size);
+		if (any)
+			continue;
+		c->fetch = true;
+		c->vectors = i * span;
+		c->vectors_end = (i + 1) * span;
+		return;
+	}
+}
+
+static int choose_probes(struct export *x)
+{
+	struct chooser *c = calloc(1, sizeof(*c));
+	const struct pt_mmu *mmu = &x->c->mmu;
+	unsigned bits = x->g->va_bits;
+
+	x->chosen = calloc(x->c->nr, sizeof(*x->chosen));
+	if (!c || !x->chosen) {
+		free(c);
+		return -ENOMEM;
+	}
+	c->x = x;
+	c->fetch = x->g->family == PT_ARM64;
+	if (!c->fetch)
+		find_vectors(c);
+	prng_seed(&c->prng, x->c->seed);
+	see_half(c, mmu->ttbr0, 0, BIT(bits));
+	if (x->g->family == PT_ARM64)
+		see_half(c, mmu->ttbr1, ~0ull << bits, 0);
+	for (u64 i = 0; i < x->c->nr; i++) {
+		struct pt_probe *p = &x->chosen[i];
+
+		*p = (struct pt_probe){choose_va(c, i) & ~3ull, (enum pt_probe_kind)prng_below(&c->prng, PT_NR_PROBES)};
+		if (p->kind >= PT_PROBE_KX && !may_fetch(c, p))
+			p->kind = p->kind == PT_PROBE_KX ? PT_PROBE_KR : PT_PROBE_UR;
+	}
+	free(c);
+	return 0;
+}
+
+static int write_regs(const char *dir, struct export *x, char *err, size_t size)
+{
 	FILE *regs = open_file(dir, "regs.txt", err, size);
 	int r;
 
 	if (!regs)
 		return -EIO;
-	x.marked = calloc(x.units, 1);
-	if (!x.marked) {
-		fclose(regs);
-		snprintf(err, size, "no memory for the map of tables");
-		return -ENOMEM;
-	}
-	mark_tables(&x);
-	if (x.g->family == PT_ARM64)
-		write_arm64_regs(regs, &x);
+	if (x->g->family == PT_ARM64)
+		write_arm64_regs(regs, x);
 	else
-		write_arm_regs(regs, &x);
-	r = write_tables(dir, &x, regs, err, size);
+		write_arm_regs(regs, x);
+	r = write_tables(dir, x, regs, err, size);
+	return close_file(regs, "regs.txt", err, size) && !r ? -EIO : r;
+}
+
+int pt_export_case(const char *dir, const struct pt_case *c, struct pt_export_stats *st, char *err, size_t size)
+{
+	struct export x = {.c = c, .g = &pt_geometries[c->geom], .units = (c->mem->bytes + UNIT - 1) / UNIT};
+	int r;
+
+	x.st.probes = c->nr;
+	x.marked = calloc(x.units, 1);
+	if (x.marked)
+		mark_tables(&x);
+	if (!x.marked || (!c->probes && choose_probes(&x))) {
+		snprintf(err, size, "no memory for the map of tables");
+		r = -ENOMEM;
+	} else {
+		r = write_regs(dir, &x, err, size);
+	}
+	if (!r)
+		r = write_probes(dir, &x, c->probes ? c->probes : x.chosen, err, size);
+	if (st)
+		*st = x.st;
+	free(x.chosen);
 	free(x.marked);
-	if (close_file(regs, "regs.txt", err, size) && !r)
-		r = -EIO;
-	return r ? r : write_probes(dir, &x, err, size);
+	return r;
 }

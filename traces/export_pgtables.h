@@ -22,14 +22,19 @@ struct pt_case {
 	enum pt_geom geom;
 	const struct pt_mem *mem;
 	struct pt_mmu mmu; /* hwad is ignored: the case judges software-managed state */
-	const struct pt_probe *probes;
-	u64 nr;
+	const struct pt_probe *probes; /* NULL: @nr are chosen by @seed, most of them where something is mapped */
+	u64 nr, seed;
+};
+
+struct pt_export_stats {
+	u64 bytes, loads, probes, translated;
 };
 
 /*
- * Writes the case into the existing folder @dir. 0, or a negative errno with the file's name in
- * @err. Files are replaced; the tables are not changed.
+ * Writes the case into the existing folder @dir and fills @st (may be NULL). 0, or a negative errno with
+ * the file's name in @err. Files are replaced; the tables are not changed. Probes that are chosen fetch
+ * nothing from tables or beyond them, where whoever asks may have his own code.
  */
-int pt_export_case(const char *dir, const struct pt_case *c, char *err, size_t size);
+int pt_export_case(const char *dir, const struct pt_case *c, struct pt_export_stats *st, char *err, size_t size);
 
 #endif

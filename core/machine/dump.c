@@ -7,6 +7,7 @@
 #include "core/hw/events.h"
 #include "core/machine/graph.h"
 #include "core/machine/machine_types.h"
+#include "core/vm/kernel_access.h"
 #include "core/vm/vm.h"
 
 static const char *const views[] = {
@@ -95,6 +96,18 @@ void machine_pressure(const struct machine *m, struct machine_pressure *out)
 const struct machine_stall_window *machine_pressure_window(const struct machine *m, u32 i)
 {
 	return i < m->vm.psi.nr ? &m->vm.psi.windows[i] : NULL;
+}
+
+int machine_mmu(const struct machine *m, u32 pid, int *geom, struct pt_mem *mem, struct pt_mmu *mmu)
+{
+	const struct mm_struct *mm = vm_mm_of_pid(&m->vm, pid);
+
+	if (pid && !mm)
+		return -ENOENT;
+	*geom = (int)m->vm.geom;
+	*mem = m->vm.mem;
+	*mmu = vm_mmu(&m->vm, mm);
+	return 0;
 }
 
 size_t machine_nr_tasks(const struct machine *m)

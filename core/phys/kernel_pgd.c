@@ -183,6 +183,8 @@ int kernel_pgd_build(struct kernel_pgd *k)
 	r = boot_root(k, text);
 	r = r ? r : map_all_banks(k, text, end);
 	mb->current_limit = limit;
+	if (!r && arm64 && p->config->policy != POLICY_4_0)
+		pt_set_contiguous(&k->space, k->layout.page_offset, k->layout.at[LAYOUT_LINEAR].end);
 	if (!r && !arm64)
 		r = map_arm32_rest(k);
 	k->zero_page = early_alloc(k, pt_page_size(k->layout.g));

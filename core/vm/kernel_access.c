@@ -8,8 +8,11 @@
 
 struct pt_mmu vm_mmu(const struct vm *vm, const struct mm_struct *mm)
 {
-	return (struct pt_mmu){.ttbr0 = mm->pgd, .ttbr1 = vm->phys->kpgd.space.root, .dacr = ARM_DACR_LINUX,
-			       .hwad = vm->hwad};
+	paddr_t kernel = vm->phys->kpgd.space.root;
+	bool split = vm_geometry(vm)->family == PT_ARM64;
+
+	return (struct pt_mmu){.ttbr0 = mm ? mm->pgd : split ? PT_NO_TABLE : kernel,
+			       .ttbr1 = split ? kernel : PT_NO_TABLE, .dacr = ARM_DACR_LINUX, .hwad = vm->hwad};
 }
 
 /* do_translation_fault: copies the highest entry that the kernel has for @va and @mm lacks. */

@@ -20,7 +20,7 @@ struct kernel_access {
 	struct pt_result walk; /* the last one */
 };
 
-/* Registers of the MMU while @mm runs. */
+/* Registers of the MMU while @mm runs; NULL: the kernel's own tables alone. */
 struct pt_mmu vm_mmu(const struct vm *vm, const struct mm_struct *mm);
 
 /* One access to @va >= TASK_SIZE while @mm runs. */

@@ -300,6 +300,14 @@ vaddr_t vm_task_size(const struct vm *vm)
 	return vm->task_size;
 }
 
+const struct mm_struct *vm_mm_of_pid(const struct vm *vm, u32 pid)
+{
+	for (u32 i = 1; i < vm->nr_tasks; i++)
+		if (vm->tasks[i] && vm->tasks[i]->pid == pid && vm->tasks[i]->mm)
+			return vm->tasks[i]->mm;
+	return NULL;
+}
+
 u32 vm_rights_at(struct vm *vm, struct task *t, vaddr_t addr)
 {
 	struct vm_area_struct *v = t->mm ? find_vma_slow(vm, t->mm, addr) : NULL;

@@ -81,6 +81,7 @@ bool mm_read_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 *tag);
 /* ---- for results ---- */
 
 vaddr_t vm_task_size(const struct vm *vm);
+const struct mm_struct *vm_mm_of_pid(const struct vm *vm, u32 pid); /* NULL: none */
 u32 vm_rights_at(struct vm *vm, struct task *t, vaddr_t addr); /* MM_PROT_*; 0: nothing mapped */
 void vm_lru_drain_all(struct vm *vm);
 size_t vm_nr_processes(const struct vm *vm);

@@ -184,7 +184,7 @@ static int export_to(const char *dir, const char *name, const struct pt_case *c)
 		perror(path);
 		return 1;
 	}
-	if (!pt_export_case(path, c, err, sizeof(err)))
+	if (!pt_export_case(path, c, NULL, err, sizeof(err)))
 		return 0;
 	fprintf(stderr, "gen_cases: %s\n", err);
 	return 1;

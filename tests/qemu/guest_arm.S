@@ -7,6 +7,7 @@
  * Parameters, 32 bits each: 0 TTBR0 4 its high half 8 TTBCR 12 DACR 16 PRRR 20 NMRR 24 SCTLR
  *   28 number of probes 32 probes (address, kind) 36 answers (64 bits each) 40 VBAR for fetches
  *   44 DACR for fetches 48 first-level entry patched 52, 56 its value for fetches 60 0: 4-byte entry
+ *   64 start and 68 end of RAM without this image; 72, 76: where an HVC was planted, what was there
  */
 	.text
 	.arch	armv7-a
@@ -88,11 +89,41 @@ swap:
 	isb
 	bx	lr
 
+/* Puts an HVC where r1:r0, a PAR, sends r2, if that is RAM: whatever lies there must not run. */
+plant:
+	mov	r4, #0
+	str	r4, [r8, #72]
+	tst	r0, #1
+	bxne	lr
+	ands	r5, r1, #0xff			/* long format: beyond 4 GiB? r1 is 0 in the short one */
+	bxne	lr
+	bic	r4, r0, #0xff0
+	bic	r4, r4, #0xf
+	ubfx	r5, r2, #0, #12
+	orr	r4, r4, r5
+	ldr	r5, [r8, #64]
+	cmp	r4, r5
+	bxlo	lr
+	ldr	r5, [r8, #68]
+	cmp	r4, r5
+	bxhs	lr
+	str	r4, [r8, #72]
+	ldr	r5, [r4]
+	str	r5, [r8, #76]
+	movw	r5, #0x0070			/* HVC #0 */
+	movt	r5, #0xe140
+	str	r5, [r4]
+	dsb
+	mcr	p15, 0, r5, c7, c5, 0		/* ICIALLU */
+	isb
+	bx	lr
+
 fetch:
 	mov	r12, r3
 	mov	r3, #0
 	bl	ask				/* where it goes, if it may */
 	push	{r0, r1}
+	bl	plant
 	ldr	r6, [r8, #52]
 	ldr	r7, [r8, #56]
 	bl	swap
@@ -108,6 +139,10 @@ fetch:
 
 back:
 	bl	swap				/* r6, r7 still hold the old entry */
+	ldr	r5, [r8, #72]
+	cmp	r5, #0
+	ldrne	r4, [r8, #76]
+	strne	r4, [r5]
 	ldr	r0, [r8, #12]
 	mcr	p15, 0, r0, c3, c0, 0
 	isb

@@ -47,6 +47,16 @@ def assemble(arch, folder):
         return f.read()
 
 
+def elf(loads, tables):
+    """One loadable segment a load line: QEMU takes thousands in one file."""
+    head, data, at = b"", b"", 64 + 56 * len(loads)
+    for pa, offset, length in loads:
+        head += struct.pack("<IIQQQQQQ", 1, 6, at + len(data), pa, pa, length, length, 8)
+        data += tables[offset:offset + length]
+    ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    return ident + struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, 0, 64, 0, 0, 64, 56, len(loads), 0, 0, 0) + head + data
+
+
 def granule(tcr):
     """page shift and address bits of the low half"""
     return {0: 12, 1: 16, 2: 14}[tcr >> 14 & 3], 64 - (tcr & 63)
@@ -111,9 +121,10 @@ def guest_arm(regs, probes, code, base, slot):
     vbar = (slot[1] << unit) + (base & (1 << unit) - 1) + 0xe00
     probe_at = base + 0x2000
     answers = probe_at + 8 * len(probes)
-    params = struct.pack("<16I", regs["TTBR0"] & 0xffffffff, regs["TTBR0"] >> 32, regs["TTBCR"], regs["DACR"],
+    params = struct.pack("<18I", regs["TTBR0"] & 0xffffffff, regs["TTBR0"] >> 32, regs["TTBCR"], regs["DACR"],
                          regs["PRRR"], regs["NMRR"], regs["SCTLR"] | 1 | 0x00c50078, len(probes), probe_at, answers,
-                         vbar, (regs["DACR"] & 0x3fffffff) | 1 << 30, slot[0], entry & 0xffffffff, entry >> 32, lpae)
+                         vbar, (regs["DACR"] & 0x3fffffff) | 1 << 30, slot[0], entry & 0xffffffff, entry >> 32, lpae,
+                         RAM_BASE, base)
     image = bytearray(0x2000)
     image[:len(code)] = code
     image[0x1000:0x1000 + len(params)] = params
@@ -168,10 +179,9 @@ def run(folder):
         qemu += ["-M", "virt,virtualization=on,gic-version=2", "-m", f"{ram}M", "-display", "none", "-nodefaults",
                  "-semihosting-config", "enable=on,target=native", "-device",
                  f"loader,file={tmp}/image,addr={base:#x},force-raw=on", "-device", f"loader,addr={base:#x},cpu-num=0"]
-        for i, (pa, offset, length) in enumerate(loads):
-            with open(os.path.join(tmp, f"t{i}"), "wb") as f:
-                f.write(tables[offset:offset + length])
-            qemu += ["-device", f"loader,file={tmp}/t{i},addr={pa:#x},force-raw=on"]
+        with open(os.path.join(tmp, "tables.elf"), "wb") as f:
+            f.write(elf(loads, tables))
+        qemu += ["-device", f"loader,file={tmp}/tables.elf"]
         done = subprocess.run(qemu, cwd=tmp, timeout=60, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         path = os.path.join(tmp, "answers.bin")
         if not os.path.exists(path):

@@ -263,6 +263,106 @@ static void test_A02_12(void **state)
 	}
 }
 
+static u64 hints(struct tables *t, vaddr_t va, u64 size)
+{
+	u64 n = 0;
+
+	for (vaddr_t at = va; at != va + size;) {
+		struct pt_leaf leaf;
+		int h = pt_lookup(&t->kernel, at, &leaf);
+
+		n += !!(*(u64 *)(void *)leaf.slot & A64_CONT);
+		at += BIT(t->g->shift[h]);
+	}
+	return n;
+}
+
+static int check_kernel(struct tables *t, struct layout *l)
+{
+	char why[256] = "";
+
+	return pt_check(&t->kernel, l->page_offset, t->g->family == PT_ARM64 ? 0 : 4 * GiB, why, sizeof(why));
+}
+
+/* Groups of pages and of blocks; a change inside one takes the hint off all of it, and no other. */
+static void test_I02_6_contiguous(void **state)
+{
+	(void)state;
+	for (unsigned geom = PT_A64_4K_39; geom < PT_NR_GEOM; geom++) {
+		const struct pt_geometry *g = &pt_geometries[geom];
+		u64 page = pt_page_size(g), block = BIT(g->shift[1]);
+		u64 n0 = pt_cont_entries(g, 0), n1 = pt_cont_entries(g, 1);
+		u64 blocks = g->va_bits < 40 ? 2 * n1 : 3 * n1;
+		struct tables t;
+		struct layout l;
+		vaddr_t va, pages;
+		u64 *word;
+
+		kernel_tree(&t, &l, (enum pt_geom)geom);
+		assert_int_equal(n0 * page, g->page_shift == 12 ? 64 * KiB : 2 * MiB);
+		va = l.page_offset + ALIGN_UP(GiB, n1 * block);
+		if (blocks * block > BIT(g->va_bits - 2)) /* 16K/36 has room for a few blocks only */
+			blocks = n1;
+		/* blocks from the middle of a group on, and off the 1 GiB borders */
+		assert_int_equal(pt_create_mapping(&t.kernel, &l, va + block, ALIGN_UP(GiB, n1 * block) + block,
+						   (blocks - 1) * block, PT_MAP_RWX), 0);
+		pages = l.page_offset + 8 * block;
+		assert_int_equal(pt_create_mapping(&t.kernel, &l, pages + page, 4 * block + page, 4 * n0 * page,
+						   PT_MAP_RW), 0);
+		pt_set_contiguous(&t.kernel, l.page_offset, l.at[LAYOUT_LINEAR].end);
+		assert_int_equal(hints(&t, pages, 5 * n0 * page), 3 * n0);
+		assert_int_equal(check_kernel(&t, &l), 0);
+		/* one entry without its group is what the check is for */
+		word = (u64 *)(void *)pt_find_slot(&t.kernel, pages + n0 * page);
+		*word &= ~A64_CONT;
+		assert_int_equal(check_kernel(&t, &l), 6);
+		*word |= A64_CONT;
+		word[1] += page;
+		assert_int_equal(check_kernel(&t, &l), 6);
+		word[1] -= page;
+		assert_int_equal(pt_create_mapping(&t.kernel, &l, pages + (n0 + 3) * page, 0, page, PT_MAP_DEVICE), 0);
+		assert_int_equal(hints(&t, pages, 5 * n0 * page), 2 * n0);
+		assert_int_equal(check_kernel(&t, &l), 0);
+		if (n1 > 1 && blocks > n1) {
+			u64 before = hints(&t, va, blocks * block);
+
+			assert_true(before >= n1);
+			assert_int_equal(pt_split_block(&t.kernel, va + (n1 + 2) * block, 0), 0);
+			assert_int_equal(hints(&t, va, blocks * block), before - n1);
+			assert_int_equal(check_kernel(&t, &l), 0);
+		}
+		tables_destroy(&t);
+	}
+}
+
+/* The linear map of later kernels has the hint, that of 4.0 has not. */
+static void test_contiguous_by_policy(void **state)
+{
+	static const char *const sets[] = {"mem=3G page=64k va=42 policy=4.0", "mem=18G page=64k va=42 policy=4.12"};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(sets); i++) {
+		struct machine *m = boot_machine(sets[i]);
+		struct pt_leaf leaf;
+		vaddr_t va = m->phys.kpgd.layout.page_offset;
+
+		/* 32 blocks of 512 MiB, whose output is aligned to 16 GiB: RAM starts at 1 GiB, so none is */
+		pt_lookup(&m->phys.kpgd.space, va, &leaf);
+		assert_false(*(u64 *)(void *)leaf.slot & A64_CONT);
+		assert_machine_sound(m);
+		machine_destroy(m);
+	}
+	for (unsigned later = 0; later < 2; later++) {
+		struct machine *m = boot_machine(later ? "mem=768M@0x40000000 policy=4.12" : "mem=768M@0x40000000");
+		struct pt_leaf leaf;
+
+		assert_int_equal(pt_lookup(&m->phys.kpgd.space, m->phys.kpgd.layout.page_offset, &leaf), 1);
+		assert_int_equal(!!(*(u64 *)(void *)leaf.slot & A64_CONT), later);
+		assert_machine_sound(m);
+		machine_destroy(m);
+	}
+}
+
 /* 1 GiB -> 2 MiB -> 4 KiB in one step. */
 static void test_split_twice(void **state)
 {
@@ -650,6 +750,7 @@ int main(void)
 		cmocka_unit_test(test_A02_7),  cmocka_unit_test(test_A02_8),
 		cmocka_unit_test(test_A02_9),  cmocka_unit_test(test_lazy_copy_of_a_middle_entry),
 		cmocka_unit_test(test_A02_11), cmocka_unit_test(test_A02_12),
+		cmocka_unit_test(test_I02_6_contiguous), cmocka_unit_test(test_contiguous_by_policy),
 		cmocka_unit_test(test_split_twice), cmocka_unit_test(test_arm32_mapping_rules),
 		cmocka_unit_test(test_A02_14), cmocka_unit_test(test_show_layout),
 		cmocka_unit_test(test_A02_17), cmocka_unit_test(test_I02_1),
