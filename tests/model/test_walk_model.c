@@ -106,8 +106,8 @@ static void compare(struct bed *b, const struct pt_geometry *g, unsigned garbage
 		mmu_translate(g->geom, &b->mem, &mmu, va, (enum pt_access)access, user, &r);
 		if (r.status != want.status || r.level != want.level || (!want.status && r.pa != want.pa))
 			fail_msg("%s va %#llx access %u user %d: status %d level %d pa %#llx, naive %d %d %#llx",
-				 g->name, (unsigned long long)va, access, user, r.status, r.level, (unsigned long long)r.pa,
-				 want.status, want.level, (unsigned long long)want.pa);
+				 g->name, (unsigned long long)va, access, user, r.status, r.level,
+				 (unsigned long long)r.pa, want.status, want.level, (unsigned long long)want.pa);
 		b->agreed[r.status]++;
 	}
 }
