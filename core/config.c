@@ -242,6 +242,7 @@ static const struct bundle {
 	{POLICY_MODERN, "hwad", "1"},          {POLICY_MODERN, "swap_slots", "slots"},
 	{POLICY_4_12, "inactive", "4.12"},     {POLICY_4_12, "oom", "reaper"},
 	{POLICY_4_12, "retry", "4.7"},
+	{POLICY_MODERN, "dirtycow", "exclusive"},
 	{POLICY_MODERN, "inactive", "4.12"},   {POLICY_MODERN, "oom", "reaper"},
 	{POLICY_MODERN, "retry", "4.7"},       {POLICY_MODERN, "anonws", "1"},
 	{POLICY_MODERN, "hwad", "1"},          {POLICY_MODERN, "ksm_max_page_sharing", "256"},

@@ -161,7 +161,7 @@ MM_INLINE bool put_page_testzero(struct page *p)
 	return --p->_count == 0;
 }
 
-/* PG_locked (spec 07 s1.3). Sleeping on it: core/phys/page_wait.h. */
+/* PG_locked (spec 07 s1.3). Sleeping on it: core/vm/page_lock.h. */
 MM_INLINE bool trylock_page(struct page *p)
 {
 	return !TestSetPageLocked(p);

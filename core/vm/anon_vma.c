@@ -109,7 +109,7 @@ int anon_vma_clone(struct vm *vm, struct vm_area_struct *dst, struct vm_area_str
 		}
 		avc_link(dst, avc, a);
 		/* An anon_vma that lost its VMAs and has at most one child is as good as a new one. */
-		if (!dst->anon_vma && a != src->anon_vma && a->degree < 2)
+		if (!dst->anon_vma && a != src->anon_vma && a->degree < 2 && !vm->old_anon_vma)
 			dst->anon_vma = a;
 	}
 	if (dst->anon_vma)

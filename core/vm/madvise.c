@@ -150,6 +150,14 @@ void mlock_page(struct vm *vm, struct page *p)
 	lru_add_unevictable(&vm->lru, p);
 }
 
+void mlock_new_page(struct vm *vm, struct page *p)
+{
+	SetPageMlocked(p);
+	inc_zone_page_state(vm->phys, p, NR_MLOCK);
+	count_vm_event(vm->hw, vm->hw->cpu, EV_UNEVICTABLE_PGMLOCKED);
+	lru_add_unevictable(&vm->lru, p);
+}
+
 void munlock_page(struct vm *vm, struct page *p)
 {
 	if (!TestClearPageMlocked(p))

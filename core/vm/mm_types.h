@@ -121,6 +121,7 @@ struct task {
 	u64 stall_ns[NR_STALLS]; /* virtual time it waited for memory */
 	u32 parent;              /* dense index; 0: none */
 	s32 oom_score_adj;       /* -1000 to 1000 */
+	u8 signo, si_code; /* of the last fault that ended in a signal; 0: none yet */
 	bool lived; /* had an address space once: appears in results */
 	bool root;               /* has CAP_SYS_ADMIN */
 	bool tif_memdie, killed; /* chosen by the OOM killer; must exit at its next scheduling point */
@@ -141,6 +142,8 @@ struct vm {
 	struct pt_mem mem; /* the window tables lie in: all of RAM */
 	struct tlb *tlb;   /* core/vm/tlb.h; NULL: tlb=0 */
 	unsigned page_shift;
+	u8 dirtycow;        /* DIRTYCOW_* */
+	bool old_anon_vma;  /* anonvma=old */
 	bool hwad, modern, anonws;
 	vaddr_t task_size;
 	pfn_t zero_pfn;
@@ -156,6 +159,31 @@ struct vm {
 MM_INLINE u64 vma_pages(const struct vm *vm, const struct vm_area_struct *v)
 {
 	return (v->vm_end - v->vm_start) >> vm->page_shift;
+}
+
+/* mmap_sem: who looks at VMAs reads, who changes them writes. A conflict is a deadlock of ours. */
+MM_INLINE void mmap_read_lock(struct mm_struct *mm)
+{
+	VM_BUG_ON(mm->mmap_sem < 0);
+	mm->mmap_sem++;
+}
+
+MM_INLINE void mmap_read_unlock(struct mm_struct *mm)
+{
+	VM_BUG_ON(mm->mmap_sem <= 0);
+	mm->mmap_sem--;
+}
+
+MM_INLINE void mmap_write_lock(struct mm_struct *mm)
+{
+	VM_BUG_ON(mm->mmap_sem);
+	mm->mmap_sem = -1;
+}
+
+MM_INLINE void mmap_write_unlock(struct mm_struct *mm)
+{
+	VM_BUG_ON(mm->mmap_sem != -1);
+	mm->mmap_sem = 0;
 }
 
 #define for_each_vma(mm, v) for (struct vm_area_struct *v = (mm)->mmap; v; v = v->vm_next)

@@ -68,6 +68,18 @@ void free_pgtables(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t e
 /* Descriptor bits for mappings with these VM_* flags. */
 u64 vm_get_page_prot(u32 vm_flags);
 
+/* The descriptor of a new mapping of @p in @v: read-only unless @v is shared, young, clean. */
+MM_INLINE pte_t mk_pte(const struct vm *vm, const struct page *p, const struct vm_area_struct *v)
+{
+	return pte_make((paddr_t)page_to_pfn(vm->phys, p) << vm->page_shift, v->vm_page_prot);
+}
+
+/* A forced write to an area without the right leaves its descriptor read-only. */
+MM_INLINE pte_t maybe_mkwrite(pte_t p, const struct vm_area_struct *v)
+{
+	return v->vm_flags & VM_WRITE ? pte_mkwrite(p) : p;
+}
+
 /* The page a present descriptor maps, or NULL for the zero page. */
 MM_INLINE struct page *vm_normal_page(const struct vm *vm, pte_t p)
 {

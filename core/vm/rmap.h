@@ -25,17 +25,29 @@ MM_INLINE enum mm_counter mm_counter_of(const struct page *p)
 	return PageSwapBacked(p) ? MM_SHMEMPAGES : MM_FILEPAGES;
 }
 
+/*
+ * Modern: the page was never shared since it was born or last reused (Linux 5.19, PG_anon_exclusive, which
+ * shares its bit too). Fork clears it.
+ */
+MM_INLINE bool PageAnonExclusive(const struct page *p)
+{
+	return PageMappedToDisk(p);
+}
+
+/* A new page of a locked area: mlocked, and on the unevictable list at once. */
+void mlock_new_page(struct vm *vm, struct page *p);
+
 /* First mapping of a new anonymous page; queues it for the LRU: active (4.0) or inactive (5.9). */
 MM_INLINE void page_add_new_anon_rmap(struct vm *vm, struct page *p, const struct vm_area_struct *v,
 				      vaddr_t addr)
 {
-	p->flags |= 1u << PG_swapbacked | 1u << PG_uptodate;
+	p->flags |= 1u << PG_swapbacked | 1u << PG_uptodate | 1u << PG_mappedtodisk;
 	p->_mapcount = 1;
 	p->mapping = (u64)(uintptr_t)v->anon_vma | PAGE_MAPPING_ANON;
 	p->index = linear_page_index(vm, v, addr);
 	inc_zone_page_state(vm->phys, p, NR_ANON_PAGES);
-	if (MM_UNLIKELY(v->vm_flags & VM_LOCKED)) {
-		lru_add_unevictable(&vm->lru, p);
+	if (MM_UNLIKELY((v->vm_flags & (VM_LOCKED | VM_SPECIAL)) == VM_LOCKED)) {
+		mlock_new_page(vm, p);
 		return;
 	}
 	p->flags |= vm->anonws ? 0 : 1u << PG_active;
@@ -75,6 +87,7 @@ MM_INLINE void page_dup_rmap(struct page *p)
 MM_INLINE void page_move_anon_rmap(struct page *p, const struct vm_area_struct *v)
 {
 	p->mapping = (u64)(uintptr_t)v->anon_vma | PAGE_MAPPING_ANON;
+	SetPageMappedToDisk(p);
 }
 
 void clear_page_mlock(struct vm *vm, struct page *p);
@@ -149,9 +162,8 @@ int page_mkclean(struct vm *vm, struct page *p);
 /* Is @p mapped in @v? (not merely within its range) */
 bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_area_struct *v);
 
-/* Marks @p mlocked and moves it to the unevictable list. (spec 06 s8) */
+/* Marks @p mlocked and moves it to the unevictable list, and back. (spec 06 s8) */
 void mlock_page(struct vm *vm, struct page *p);
-/* The way back. */
 void munlock_page(struct vm *vm, struct page *p);
 
 /* Marks the present pages of a locked range and moves them to the unevictable list. (spec 06 s8) */

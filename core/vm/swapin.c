@@ -11,8 +11,8 @@
 #include "core/vm/swapin.h"
 
 #include "core/phys/page_alloc.h"
-#include "core/phys/page_wait.h"
 #include "core/vm/ksm_rmap.h"
+#include "core/vm/page_lock.h"
 #include "core/vm/rmap.h"
 #include "core/vm/vma.h"
 
@@ -23,7 +23,7 @@ static vm_fault_t migration_entry_wait(struct vm_fault *vmf)
 
 	if (!get_page_unless_zero(p))
 		return VM_FAULT_AGAIN;
-	wait_on_page_locked(vmf->vm->hw, p);
+	vm_wait_on_page_locked(vmf->vm, p);
 	lru_put_page(&vmf->vm->lru, p);
 	return VM_FAULT_AGAIN;
 }
@@ -69,7 +69,7 @@ static void map_swapped(struct vm_fault *vmf, struct page *p, swp_entry_t e, vm_
 	}
 	set_pte(vm, vmf->slot, pte);
 	charge(vm->hw, COST_PTE_OP);
-	vmf->pte = pte;
+	vmf->pte = get_pte(vm, vmf->slot, 0);
 	page_add_anon_rmap(vm, p, vmf->vma, vmf->addr, exclusive);
 	swap_free(&vm->swap, e);
 	if (vm_swap_full(&vm->swap) || vmf->vma->vm_flags & VM_LOCKED || PageMlocked(p))
@@ -124,7 +124,10 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 	p = swapin_page(vmf, e, &r);
 	if (!p)
 		return descriptor_changed(vmf) ? VM_FAULT_AGAIN : VM_FAULT_OOM;
-	lock_page(vm->hw, p);
+	if (!lock_page_or_retry(vmf, p)) {
+		lru_put_page(&vm->lru, p);
+		return r | VM_FAULT_RETRY;
+	}
 	bad = unfit(vmf, p, e);
 	if (bad) {
 		unlock_page(p);

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/phys/page_wait.h"
 #include "core/vm/mmap.h"
+#include "core/vm/page_lock.h"
 #include "core/vm/rmap.h"
 #include "core/vm/swapin.h"
 #include "core/vm/vm.h"
@@ -109,8 +109,8 @@ static int unuse_slot(struct unuse *u, u32 offset)
 
 	if (!p)
 		return u->si->swap_map[offset] ? -ENOMEM : 0;
-	lock_page(u->vm->hw, p);
-	wait_on_page_writeback(u->vm->hw, p);
+	lock_page(u->vm, p);
+	vm_wait_on_page_writeback(u->vm, p);
 	if (!PageUptodate(p)) {
 		r = -EIO;
 		goto out;

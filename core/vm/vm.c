@@ -58,6 +58,8 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->page_shift = config_page_shift(c);
 	vm->hwad = c->hwad;
 	vm->modern = c->policy == POLICY_MODERN;
+	vm->dirtycow = (u8)c->dirtycow;
+	vm->old_anon_vma = c->anonvma == ANONVMA_OLD;
 	vm->anonws = c->anonws;
 	vm->task_size = vm->phys->kpgd.layout.task_size;
 	vm->psi.width = c->psi_window * 1000000;
