@@ -7,3 +7,5 @@ if(NOT MEMRIG_SANITIZE AND NOT MEMRIG_COVERAGE) # a plain program cannot link a 
 	set_tests_properties(installed PROPERTIES TIMEOUT 300)
 endif()
 add_test(NAME man-and-completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/man-and-completion $<TARGET_FILE:memrig>)
+add_test(NAME compilers-agree COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/compilers-agree ${CMAKE_SOURCE_DIR})
+set_tests_properties(compilers-agree PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
