@@ -235,7 +235,10 @@ static const struct bundle {
 	{POLICY_4_12, "reclaim", "node"},      {POLICY_4_12, "fair", "0"},
 	{POLICY_4_12, "watermark", "scale"},   {POLICY_4_12, "wmark", "4.4"},
 	{POLICY_4_12, "highorder", "highatomic"}, {POLICY_4_12, "steal", "4.12"},
-	{POLICY_4_12, "swap_slots", "slots"},
+	{POLICY_4_12, "swap_slots", "slots"},  {POLICY_4_12, "compaction", "4.12"},
+	{POLICY_4_12, "kcompactd", "1"},        {POLICY_4_12, "compact_unevictable_allowed", "1"},
+	{POLICY_MODERN, "compaction", "4.12"}, {POLICY_MODERN, "kcompactd", "1"},
+	{POLICY_MODERN, "compact_unevictable_allowed", "1"},
 	{POLICY_MODERN, "reclaim", "node"},    {POLICY_MODERN, "fair", "0"},
 	{POLICY_MODERN, "watermark", "scale"}, {POLICY_MODERN, "wmark", "4.4"},
 	{POLICY_MODERN, "highorder", "highatomic"}, {POLICY_MODERN, "steal", "4.12"},
@@ -303,6 +306,8 @@ int config_finish(struct machine_config *c, char *err, size_t errlen)
 	if (c->cache_line & (c->cache_line - 1) || c->kmalloc_min & (c->kmalloc_min - 1))
 		return fail(err, errlen, "%s: expected a power of two",
 			    c->cache_line & (c->cache_line - 1) ? "cache_line" : "kmalloc_min");
+	if (c->max_order && c->max_order < 4)
+		return fail(err, errlen, "max_order: expected 0 or at least 4");
 	return check_geometry(c, err, errlen);
 }
 

@@ -38,7 +38,8 @@ enum { /* address_space->flags */
        AS_EIO = 1,
        AS_ENOSPC = 2,
        AS_UNEVICTABLE = 4,
-       AS_EXITING = 8
+       AS_EXITING = 8,
+       AS_NO_MIGRATE = 16 /* dirty pages cannot move: they are written first (no migratepage) */
 };
 enum { /* vm_file->mode */
        FMODE_READ = 1,

@@ -203,7 +203,7 @@ int add_to_swap_cache(struct swap *sw, struct page *p, swp_entry_t e);
 void delete_from_swap_cache(struct swap *sw, struct page *p);
 /* The same for a page frozen at count 0: reclaim's __remove_mapping. Keeps no reference. */
 void swap_cache_remove_frozen(struct swap *sw, struct page *p);
-/* Migration: @to (frozen out of @from) takes the place of @from in the cache. */
+/* Migration: @to takes the place of @from, whose reference of the cache it gets. Both locked. */
 void swap_cache_replace(struct swap *sw, struct page *from, struct page *to);
 /* The cached page with a reference, or NULL. Counts read-ahead hits. Any lock state. */
 struct page *lookup_swap_cache(struct swap *sw, swp_entry_t e);

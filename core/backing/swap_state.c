@@ -76,10 +76,18 @@ void swap_cache_replace(struct swap *sw, struct page *from, struct page *to)
 	swp_entry_t e = page_swp_entry(from);
 	struct swap_info_struct *si = swap_info_of(sw, e);
 
+	VM_BUG_ON(!PageLocked(from) || !PageLocked(to));
 	BUG_ON(si->cache[swp_offset(e)] != page_frame(sw->phys, from) + 1);
+	si->cache[swp_offset(e)] = page_frame(sw->phys, to) + 1;
+	get_page(to);
 	to->private = e.v;
 	SetPageSwapCache(to);
-	si->cache[swp_offset(e)] = page_frame(sw->phys, to) + 1;
+	from->private = 0;
+	ClearPageSwapCache(from);
+	from->_count--; /* the cache's reference; the caller has another */
+	VM_BUG_ON(from->_count <= 0);
+	inc_zone_page_state(sw->phys, to, NR_FILE_PAGES);
+	dec_zone_page_state(sw->phys, from, NR_FILE_PAGES);
 }
 
 bool add_to_swap(struct swap *sw, struct page *p)

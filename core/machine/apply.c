@@ -420,6 +420,10 @@ static void apply_control(struct step *s)
 		ksm_full_scans(s->m->reclaim.ksm, s->op->len);
 		answer(s, 0);
 		break;
+	case OP_COMPACT:
+		reclaim_compact(&s->m->reclaim);
+		answer(s, 0);
+		break;
 	case OP_DRAIN:
 		vm_lru_drain_all(&s->m->vm);
 		drain_all_pages(&s->m->phys);

@@ -43,6 +43,8 @@ static bool is_arm32(const struct machine_config *c)
 /* Spec 01 s5: more orders where a huge page needs them. */
 unsigned config_max_order(const struct machine_config *c)
 {
+	if (c->max_order)
+		return (unsigned)c->max_order;
 	if (c->arch == ARCH_ARM64 && c->hugetlb)
 		return c->page == PAGE_64K ? 14 : c->page == PAGE_16K ? 12 : 11;
 	return 11;

@@ -254,7 +254,7 @@ static int init_zone(struct phys *p, struct zone *z, u64 lo, u64 hi)
 	z->inactive_ratio = 1;
 	z->compact_cached_free_pfn = zone_end_pfn(z);
 	z->compact_cached_migrate_pfn[0] = z->compact_cached_migrate_pfn[1] = z->zone_start_pfn;
-	z->compact_order_failed = (int)p->max_order;
+	z->compact_order_failed = 0; /* the first failures defer every order (spec 10 s7) */
 	pthread_spin_init(&z->lock, PTHREAD_PROCESS_PRIVATE);
 	return pcp_init(p, z);
 }

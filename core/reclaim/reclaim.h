@@ -12,6 +12,7 @@
 
 #include "core/vm/mm_types.h"
 
+struct compaction;
 struct ksm;
 struct vmscan;
 
@@ -22,6 +23,7 @@ struct reclaim {
 	const struct machine_config *config;
 	struct ksm *ksm;
 	struct vmscan *vmscan; /* reclaim proper: core/reclaim/vmscan.h */
+	struct compaction *compaction; /* core/reclaim/compaction.h */
 };
 
 /* 0 or -ENOMEM. @vm must be up and live as long as @r. */
@@ -41,6 +43,8 @@ int reclaim_show(struct reclaim *r, const char *view, FILE *out);
 void reclaim_sched_point(struct reclaim *r);
 /* drop_caches 2: shrinkers. (spec 09 s12) */
 void reclaim_drop_slab(struct reclaim *r);
+/* Compacts all zones as far as it goes (write to compact_memory). */
+void reclaim_compact(struct reclaim *r);
 /* Runs kernel thread @thread by hand, @n times. -EINVAL: no such thread. */
 int reclaim_step(struct reclaim *r, const char *thread, u64 n);
 
