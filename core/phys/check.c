@@ -186,7 +186,7 @@ static void check_zone(struct check *c, const struct zone *z)
 	if (c->p->nr_frames > MAX_SCAN)
 		return;
 	for (u64 f = z->start_frame; f < (u64)z->start_frame + z->nr_frames; f++) {
-		if (c->p->memmap[f]._count <= 0)
+		if (c->p->memmap[f]._count <= 0 || PageReserved(&c->p->memmap[f])) /* the zero page */
 			continue;
 		used++;
 		if (c->seen[f >> 3] >> (f & 7) & 1)

@@ -17,11 +17,12 @@
 
 struct copy {
 	struct mm_struct *to, *from;
-	bool cow;    /* private, may become writable: write-protect both sides */
+	bool cow; /* private, may become writable: write-protect both sides */
 	bool shared;
 };
 
-/* A swap entry gets one more user; a page on the move is shared from now on, whichever side maps it first. */
+/* A swap entry gets one more user; a page on the move is shared from now on, whichever side maps it
+ * first. */
 static int copy_nonpresent(struct vm *vm, const struct copy *c, pt_slot *from, pt_slot *to)
 {
 	pte_t p = get_pte(vm, from, 0);
@@ -39,52 +40,76 @@ static int copy_nonpresent(struct vm *vm, const struct copy *c, pt_slot *from, p
 	return 0;
 }
 
+/* Entry @p, present in the parent's slot @from, into the child's @to. */
+MM_INLINE void copy_present(const struct pt_geometry *g, struct vm *vm, const struct copy *c,
+			    pte_t p, pt_slot *from, pt_slot *to, u64 *rss)
+{
+	struct page *page = vm_normal_page(vm, p);
+
+	if (c->cow && pte_write(p)) {
+		p = pte_wrprotect(p);
+		pte_set(g, from, p, vm->hwad);
+	}
+	if (c->shared)
+		p = pte_mkclean(p);
+	pte_set(g, to, pte_mkold(p), vm->hwad);
+	if (MM_UNLIKELY(!page)) {
+		ksm_zero_pte(vm, p, 1);
+		return;
+	}
+	get_page(page);
+	page_dup_rmap(page);
+	if (c->cow && PageAnon(page))
+		ClearPageMappedToDisk(page); /* PageAnonExclusive() no longer */
+	rss[mm_counter_of(page)]++;
+}
+
 /* One leaf table of the parent into the child's, which it allocates once. */
+MM_INLINE int copy_leaf_body(const struct pt_geometry *g, struct vm *vm, const struct copy *c,
+			     pt_slot *slots, unsigned n, vaddr_t va)
+{
+	u64 rss[NR_MM_COUNTERS] = {0};
+	pt_slot *to = NULL;
+	int r = 0;
+
+	for (unsigned i = 0; i < n && !r; i++) {
+		pt_slot *from = pt_slot_at(g, slots, i);
+		pte_t p;
+
+		if (pte_slot_none(g, from))
+			continue;
+		if (MM_UNLIKELY(!to)) {
+			to = pte_alloc(vm, c->to, va + ((u64)i << vm->page_shift));
+			if (!to) {
+				r = -ENOMEM;
+				break;
+			}
+			to = pt_slot_at(g, to, -(s64)i);
+		}
+		p = pte_get(g, from); /* the allocation may have swapped it out */
+		if (MM_LIKELY(pte_present(p)))
+			copy_present(g, vm, c, p, from, pt_slot_at(g, to, i), rss);
+		else
+			r = copy_nonpresent(vm, c, from, pt_slot_at(g, to, i));
+	}
+	for (int i = 0; i < NR_MM_COUNTERS; i++)
+		c->to->rss[i] += (s64)rss[i];
+	charge_n(vm->hw, COST_PTE_OP, n);
+	return r;
+}
+
 static int copy_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	const struct copy *c = arg;
-	pt_slot *to = NULL;
 
-	for (unsigned i = 0; i < n; i++) {
-		pte_t p = get_pte(vm, slots, i);
-		struct page *page;
-
-		if (!p.v)
-			continue;
-		if (!to) {
-			to = pte_alloc(vm, c->to, va + ((u64)i << vm->page_shift));
-			if (!to)
-				return -ENOMEM;
-			to = slot_at(vm, to, -(s64)i);
-		}
-		if (MM_UNLIKELY(!pte_present(p))) {
-			if (copy_nonpresent(vm, c, slot_at(vm, slots, i), slot_at(vm, to, i)))
-				return -ENOMEM;
-			continue;
-		}
-		if (c->cow && pte_write(p)) {
-			p = pte_wrprotect(p);
-			set_pte(vm, slot_at(vm, slots, i), p);
-		}
-		if (c->shared)
-			p = pte_mkclean(p);
-		set_pte(vm, slot_at(vm, to, i), pte_mkold(p));
-		page = vm_normal_page(vm, p);
-		if (!page) {
-			ksm_zero_pte(vm, p, 1);
-			continue;
-		}
-		get_page(page);
-		page_dup_rmap(page);
-		c->to->rss[mm_counter_of(page)]++;
-	}
-	charge_n(vm->hw, COST_PTE_OP, n);
-	return 0;
+	PT_SWITCH(vm->geom, copy_leaf_body, vm, c, slots, n, va)
 }
 
 static int copy_page_range(struct vm *vm, struct mm_struct *to, const struct vm_area_struct *v)
 {
-	struct copy c = {.to = to, .from = v->vm_mm, .shared = v->vm_flags & VM_SHARED,
+	struct copy c = {.to = to,
+			 .from = v->vm_mm,
+			 .shared = v->vm_flags & VM_SHARED,
 			 .cow = (v->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE};
 
 	/* File pages without private copies come back by faults, which is cheaper than copying. */
@@ -160,8 +185,7 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 			vma_interval_tree_remove(&v->vm_file->i_mmap, v);
 		vma_free(vm, v);
 	}
-	BUG_ON(mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||
-	       mm->rss[MM_SHMEMPAGES]);
+	BUG_ON(mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] || mm->rss[MM_SHMEMPAGES]);
 }
 
 void mmdrop(struct vm *vm, struct mm_struct *mm)
@@ -196,7 +220,7 @@ struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
 		mm_put(vm, mm);
 		return NULL;
 	}
-	for_each_vma(old, v) {
+	for_each_vma (old, v) {
 		if (v->vm_flags & VM_DONTCOPY)
 			continue;
 		if (dup_vma(vm, mm, v)) {

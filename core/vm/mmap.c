@@ -226,9 +226,9 @@ s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *
 	v->vm_start = rq->addr;
 	v->vm_end = rq->addr + rq->len;
 	v->vm_flags = flags | VM_SOFTDIRTY;
-	v->vm_page_prot = vm_get_page_prot(flags);
 	v->vm_pgoff = rq->pgoff;
 	v->vm_file = rq->file;
+	vma_set_page_prot(v);
 	vma_link_at(vm, mm, v, &l);
 	return (s64)rq->addr;
 }

@@ -4,6 +4,7 @@
 
 #include "core/vm/fault.h"
 #include "core/vm/mmap.h"
+#include "core/vm/rmap.h"
 #include "core/vm/swapops.h"
 #include "core/vm/tlb.h"
 #include "core/vm/vm.h"
@@ -11,6 +12,7 @@
 struct change {
 	u64 prot;
 	bool keep_write; /* an exclusive dirty page may stay writable (later kernels) */
+	bool dirty_accountable; /* the file is told of first writes */
 	struct vm_area_struct *vma;
 };
 
@@ -29,7 +31,9 @@ static int change_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vad
 			continue;
 		p = pte_modify(p, c->prot);
 		page = vm_normal_page(vm, p);
-		if (c->keep_write && page && PageAnon(page) && pte_dirty(p) && page_mapcount(page) == 1)
+		if (c->keep_write && page && PageAnon(page) && pte_dirty(p) && PageAnonExclusive(page))
+			p = pte_mkwrite(p);
+		if (c->dirty_accountable && pte_dirty(p)) /* the file knows already */
 			p = pte_mkwrite(p);
 		set_pte(vm, slot_at(vm, slots, i), p);
 	}
@@ -39,7 +43,7 @@ static int change_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vad
 
 static void change_protection(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
 {
-	struct change c = {.prot = v->vm_page_prot, .vma = v,
+	struct change c = {.prot = v->vm_page_prot, .vma = v, .dirty_accountable = vma_wants_writenotify(v),
 			   .keep_write = vm->modern && (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE};
 
 	pte_range(vm, v->vm_mm, start, end, change_leaf, &c);
@@ -82,7 +86,7 @@ static int mprotect_fixup(struct vm *vm, struct task *t, struct vm_area_struct *
 	}
 	vm->committed -= released;
 	v->vm_flags = flags;
-	v->vm_page_prot = vm_get_page_prot(flags);
+	vma_set_page_prot(v);
 	change_protection(vm, v, start, end);
 	if (vm->modern && (old & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
 		mm_populate(vm, t, start, end); /* breaks copy-on-write now, not at the first write */

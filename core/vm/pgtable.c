@@ -225,3 +225,8 @@ u64 vm_get_page_prot(u32 vm_flags)
 
 	return pte_user_prot(rights); /* VM_* rights have PT_*'s values */
 }
+
+void vma_set_page_prot(struct vm_area_struct *v)
+{
+	v->vm_page_prot = vm_get_page_prot(vma_wants_writenotify(v) ? v->vm_flags & ~(u32)VM_SHARED : v->vm_flags);
+}

@@ -65,6 +65,19 @@ int pte_range(struct vm *vm, const struct mm_struct *mm, vaddr_t start, vaddr_t 
 void free_pgtables(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end, vaddr_t floor,
 		   vaddr_t ceiling);
 
+/*
+ * Does the file want to hear of the first write to each page of @v? Then its descriptors are read-only
+ * until do_wp_page() has told it. (spec 07 s5.3)
+ */
+MM_INLINE bool vma_wants_writenotify(const struct vm_area_struct *v)
+{
+	return (v->vm_flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE) && v->vm_file &&
+	       v->vm_file->mapping.kind == MAPPING_DISK;
+}
+
+/* Sets vm_page_prot after the flags or the file of @v changed. */
+void vma_set_page_prot(struct vm_area_struct *v);
+
 /* Descriptor bits for mappings with these VM_* flags. */
 u64 vm_get_page_prot(u32 vm_flags);
 

@@ -36,6 +36,11 @@ static int make_zero_page(struct vm *vm)
 	if (!k->built && !(p = alloc_page(vm->phys, vm->hw->cpu, GFP_KERNEL)))
 		return -ENOMEM;
 	vm->zero_pfn = p ? page_to_pfn(vm->phys, p) : (pfn_t)(k->zero_page >> vm->page_shift);
+	if (!p) { /* part of the kernel's image: pinned (gup), never freed */
+		p = pfn_to_page(vm->phys, vm->zero_pfn);
+		SetPageReserved(p);
+		p->_count = 1;
+	}
 	hw_clear_frame(vm->hw, vm->zero_pfn);
 	return 0;
 }
