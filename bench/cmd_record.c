@@ -14,7 +14,7 @@
 
 #define MAX_PIDS 1024
 
-enum { OPT_CGROUP = 256, OPT_MALLOC, OPT_MALLOC_ONLY, OPT_BUFFER, OPT_RAW, OPT_TEXT, OPT_LEVEL };
+enum { OPT_CGROUP = 256, OPT_MALLOC, OPT_MALLOC_ONLY, OPT_BUFFER, OPT_RAW, OPT_TEXT, OPT_LEVEL, OPT_KMEM };
 
 static const struct argp_option options[] = {
 	{"output", 'o', "FILE", 0, "The trace to write (- with --text: standard output)", 0},
@@ -25,6 +25,9 @@ static const struct argp_option options[] = {
 	{"cgroup", OPT_CGROUP, "PATH", 0,
 	 "Record all processes of a folder of the unified hierarchy", 0},
 	{"all", 'a', NULL, 0, "Record all processes", 0},
+	{"kmem", OPT_KMEM, NULL, 0,
+	 "With -a: record what the kernel allocates (pages, kmalloc, slab objects) instead of what processes do",
+	 0},
 	{"malloc", OPT_MALLOC, NULL, 0, "Also record the command's malloc family (LD_PRELOAD)", 0},
 	{"malloc-only", OPT_MALLOC_ONLY, NULL, 0,
 	 "Record only the malloc family: needs no privilege", 0},
@@ -78,6 +81,9 @@ static void check(struct argp_state *state, const struct rec_options *o)
 	if (o->heap && !o->argv)
 		argp_failure(state, EXIT_USAGE, 0,
 			     "--malloc records a command: expected -- CMD ARGS...");
+	if (o->kmem && (!o->all || o->heap))
+		argp_failure(state, EXIT_USAGE, 0,
+			     "--kmem records the whole kernel and nothing else: expected -a --kmem");
 	if (o->heap_only && ways)
 		argp_failure(state, EXIT_USAGE, 0,
 			     "--malloc-only records a command and nothing else");
@@ -102,6 +108,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'a':
 		o->all = true;
+		return 0;
+	case OPT_KMEM:
+		o->kmem = true;
 		return 0;
 	case OPT_MALLOC_ONLY:
 		o->heap_only = true; /* fall through */

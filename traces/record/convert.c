@@ -7,6 +7,7 @@
 
 #include "traces/record/calls.h"
 #include "traces/record/convert.h"
+#include "traces/record/kmem.h"
 #include "traces/record/preload.h"
 
 #define NR_BUCKETS 4096u
@@ -52,6 +53,7 @@ struct rec_convert {
 	struct known_file *files[NR_BUCKETS];
 	u64 nr_files, orphans, last_ts;
 	u64 count[NR_REC_KINDS];
+	struct rec_kmem_ids kmem;
 };
 
 /* --- tables --- */
@@ -142,7 +144,13 @@ void rec_convert_free(struct rec_convert *c)
 			free(f);
 		}
 	}
+	rec_kmem_free(&c->kmem);
 	free(c);
+}
+
+u64 rec_convert_unborn(const struct rec_convert *c)
+{
+	return c->kmem.unborn;
 }
 
 u64 rec_convert_count(const struct rec_convert *c, enum rec_kind kind)
@@ -657,6 +665,10 @@ static int put_event(struct rec_convert *c, const struct rec_item *item)
 		return exit_task(c, e);
 	case REC_HEAP:
 		return put_heap(c, e);
+	case REC_KMEM:
+		return rec_kmem_put(&c->kmem, c->w, e, trace_time(c, e->ts));
+	case REC_CACHE:
+		return rec_kmem_cache(&c->kmem, c->w, e, item->name ? item->name : "", trace_time(c, e->ts));
 	default:
 		return 0;
 	}

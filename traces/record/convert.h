@@ -39,6 +39,7 @@ int rec_convert_lost(struct rec_convert *c, u64 ts, const char *kind, u64 n);
 int rec_convert_gone(struct rec_convert *c, u64 ts, u32 pid);
 
 u64 rec_convert_count(const struct rec_convert *c, enum rec_kind kind); /* events seen, by kind */
+u64 rec_convert_unborn(const struct rec_convert *c); /* --kmem: frees of what was there before: left out */
 u64 rec_convert_orphans(const struct rec_convert *c); /* of processes nobody announced: left out */
 
 #endif

@@ -39,6 +39,9 @@ enum rec_kind {
 	REC_EXIT, /* flags: REC_F_LAST when the process ended with this thread */
 	/* not from eBPF: the preload library's rings, see preload.h */
 	REC_HEAP, /* x: enum heap_kind; a[0] pointer, a[1] size, a[2] old pointer or alignment */
+	/* --kmem */
+	REC_KMEM,  /* x: enum rec_kmem_kind; a[0] object or page, a[1] size or order, a[2] GFP_*, a[3] cache */
+	REC_CACHE, /* a[0] cache, a[1] object size, a[2] alignment, a[3] its own GFP_*, a[4] constructor; text: name */
 	NR_REC_KINDS
 };
 
@@ -95,6 +98,25 @@ struct rec_fault {
 	u64 addr;
 };
 
+enum rec_kmem_kind {
+	KMEM_PAGES = 1,
+	KMEM_PAGES_FREE,
+	KMEM_KMALLOC,
+	KMEM_KFREE,
+	KMEM_CACHE,
+	KMEM_CACHE_FREE
+};
+
+/* Shorter, too: there are a million a second of them. */
+struct rec_kmem {
+	u64 ts;
+	u32 tgid, tid;
+	u8 kind, cpu;
+	u16 flags;
+	u32 x;
+	u64 a[4];
+};
+
 struct rec_named { /* REC_EXEC, REC_SEEN, REC_FILE */
 	struct rec_event e;
 	char name[REC_NAME];
@@ -118,6 +140,6 @@ enum rec_proc_state {
 };
 
 /* Losses, counted per CPU and kind; kinds by the name that goes into the trace. */
-enum rec_loss { LOSS_CALL, LOSS_FAULT, LOSS_TASK, LOSS_REGION, LOSS_FILE, NR_REC_LOSSES };
+enum rec_loss { LOSS_CALL, LOSS_FAULT, LOSS_TASK, LOSS_REGION, LOSS_FILE, LOSS_KMEM, NR_REC_LOSSES };
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -35,8 +36,9 @@ struct rec_probe {
 	u64 *loss_buf; /* NR_REC_LOSSES * cpus */
 	u64 cost[NR_REC_COSTS];
 	struct rec_queues *target; /* of the running drain; NULL: records are thrown away */
+	u64 seen; /* records of kmem while they are thrown away: of the calibration */
 	int error;
-	bool attached;
+	bool attached, kmem;
 };
 
 static const struct {
@@ -60,14 +62,14 @@ static const struct {
 
 const char *rec_loss_name(enum rec_loss kind)
 {
-	static const char *const names[NR_REC_LOSSES] = {"call", "fault", "task", "region", "file"};
+	static const char *const names[NR_REC_LOSSES] = {"call", "fault", "task", "region", "file", "kmem"};
 
 	return kind < NR_REC_LOSSES ? names[kind] : "?";
 }
 
 const char *rec_cost_name(enum rec_cost c)
 {
-	static const char *const names[NR_REC_COSTS] = {"syscall", "mapping_call", "fault"};
+	static const char *const names[NR_REC_COSTS] = {"syscall", "mapping_call", "fault", "kmem"};
 
 	return c < NR_REC_COSTS ? names[c] : "?";
 }
@@ -131,8 +133,15 @@ static int on_record(void *ctx, void *data, size_t size)
 	const struct rec_event *e = data;
 	struct rec_item item = {0};
 
-	if (!ring->p->target)
+	if (!ring->p->target) {
+		ring->p->seen += e->kind == REC_KMEM && e->tgid == (u32)getpid();
 		return 0;
+	}
+	if (size == sizeof(struct rec_kmem)) {
+		memcpy(&item.e, data, offsetof(struct rec_kmem, a));
+		memcpy(item.e.a, ((const struct rec_kmem *)data)->a, sizeof(((struct rec_kmem *)0)->a));
+		return add_record(ring->p, &ring->p->target->q[ring->cpu], &item);
+	}
 	if (size == sizeof(struct rec_fault)) {
 		fault_to_event(&item.e, data);
 		return add_record(ring->p, &ring->p->target->q[ring->cpu], &item);
@@ -280,6 +289,24 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return level <= LIBBPF_DEBUG ? vfprintf(stderr, fmt, ap) : 0;
 }
 
+/* Either what shapes processes, or what the kernel does for itself: together they would count pages twice. */
+static void choose_programs(struct rec_probe *p)
+{
+	const struct bpf_program *const kmem[] = {
+		p->skel->progs.on_page_alloc, p->skel->progs.on_page_free,  p->skel->progs.on_kmalloc,
+		p->skel->progs.on_kfree,      p->skel->progs.on_cache_alloc, p->skel->progs.on_cache_free,
+	};
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, p->skel->obj) {
+		bool is_kmem = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(kmem); i++)
+			is_kmem |= prog == kmem[i];
+		bpf_program__set_autoload(prog, is_kmem == p->kmem);
+	}
+}
+
 static int load(struct rec_probe *p, const struct rec_probe_options *opt, char *err, size_t n)
 {
 	int e;
@@ -291,6 +318,8 @@ static int load(struct rec_probe *p, const struct rec_probe_options *opt, char *
 			    strerror(errno));
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		((u8 *)(uintptr_t)p->skel->rodata->call_of)[calls[i].nr & 511] = (u8)calls[i].call;
+	p->kmem = opt->kmem;
+	choose_programs(p);
 	p->skel->rodata->scope = opt->scope;
 	p->skel->rodata->self = (u32)getpid();
 	p->skel->rodata->user_bits =
@@ -316,7 +345,7 @@ static int attach(struct rec_probe *p, char *err, size_t n)
 {
 	int e = recorder_bpf__attach(p->skel);
 
-	if (!e)
+	if (!e && !p->kmem)
 		e = attach_major(p);
 	p->attached = !e;
 	return e ? fail(err, n, e, "cannot attach the recording programs: %s", strerror(-e)) : 0;
@@ -347,6 +376,8 @@ static u64 time_once(enum rec_cost c, char *page, char *area)
 			syscall(SYS_getppid);
 		else if (c == COST_CALL)
 			madvise(page, 4096, MADV_NORMAL);
+		else if (c == COST_KMEM)
+			close(eventfd(0, EFD_CLOEXEC)); /* a few objects: how many is counted */
 		else
 			((volatile char *)area)[i * 4096ul] = 1;
 	}
@@ -374,12 +405,31 @@ static void measure(struct rec_probe *p, u64 out[NR_REC_COSTS])
 	munmap(area, CALLS * 4096ul);
 }
 
+/* What was announced went the way of the calibration's records: it is announced again. */
+static void forget_caches(struct rec_probe *p)
+{
+	u64 key;
+
+	while (!bpf_map__get_next_key(p->skel->maps.caches, NULL, &key, sizeof(key)))
+		if (bpf_map__delete_elem(p->skel->maps.caches, &key, sizeof(key), 0))
+			break;
+}
+
 static void calibrate(struct rec_probe *p, const u64 without[NR_REC_COSTS])
 {
 	const struct rec_proc v = {0, PROC_BORROWS, 0}; /* recorded, and nothing is listed */
 	u32 self = (u32)getpid();
-	u64 with[NR_REC_COSTS];
+	u64 with[NR_REC_COSTS], objects;
 
+	if (p->kmem) {
+		measure(p, with);
+		ring_buffer__consume(p->rb);
+		objects = p->seen / (ROUNDS * CALLS); /* of one eventfd; the other costs are of no program here */
+		if (objects && with[COST_KMEM] > without[COST_KMEM])
+			p->cost[COST_KMEM] = (with[COST_KMEM] - without[COST_KMEM]) / objects;
+		forget_caches(p);
+		return;
+	}
 	if (bpf_map__update_elem(p->skel->maps.procs, &self, sizeof(self), &v, sizeof(v), BPF_ANY))
 		return;
 	measure(p, with);

@@ -17,9 +17,10 @@ struct rec_probe_options {
 	enum rec_scope scope;
 	const char *cgroup; /* SCOPE_CGROUP: a folder of the unified hierarchy */
 	u32 ring_bytes;	    /* of each CPU; a power of two */
+	bool kmem;	    /* the kernel's own allocations, and nothing else */
 };
 
-enum rec_cost { COST_SYSCALL, COST_CALL, COST_FAULT, NR_REC_COSTS };
+enum rec_cost { COST_SYSCALL, COST_CALL, COST_FAULT, COST_KMEM, NR_REC_COSTS };
 
 /*
  * Loads, attaches and calibrates. NULL with one line in @err; *@refused tells a lack of privilege

@@ -11,6 +11,7 @@
  * end. page_fault_*       address and kind of access (x86; elsewhere the software event alone).
  *   page-faults-maj    a software perf event: says that the task's fault was a major one.
  *   signal_generate    says that the task's fault ended in SIGSEGV or SIGBUS.
+ *   kmem_*, mm_page_*  with --kmem, then alone: pages and objects of the kernel.
  *   sched_process_*    fork, exec and exit. At exec, and when a process is first seen running, all
  * its mappings are listed right here, in the context of the process, before it can do anything
  * else: nothing has to be stopped, nothing can be missed.
@@ -111,6 +112,12 @@ struct task_struct {
 	struct signal_struct *signal;
 	char comm[16];
 } CORE;
+struct kmem_cache {
+	const char *name;
+	unsigned int object_size, align, allocflags;
+	void (*ctor)(void *object);
+} CORE;
+struct page;
 struct kernel_siginfo {
 	int si_code;
 } CORE;
@@ -199,6 +206,13 @@ struct {
 	__type(key, int);
 	__type(value, u64);
 } began SEC(".maps"); /* when the task's munmap began */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u8);
+} caches SEC(".maps"); /* announced */
 
 static __always_inline void lose(u32 loss)
 {
@@ -670,5 +684,101 @@ int enlist(void *ctx)
 	now.mm = (u64)task->mm;
 	bpf_map_update_elem(&procs, &tgid, &now, BPF_ANY);
 	bpf_task_release(task);
+	return 0;
+}
+
+/* ---- --kmem: pages and objects of the kernel, whoever asks for them ---- */
+
+static __always_inline void kmem(u32 what, u64 ptr, u64 size, u64 gfp, u64 cache)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	void *ring = ring_of_cpu();
+	struct rec_kmem *e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
+
+	if (!e) {
+		lose(LOSS_KMEM);
+		return;
+	}
+	e->ts = bpf_ktime_get_ns();
+	e->tgid = (u32)(id >> 32);
+	e->tid = (u32)id;
+	e->kind = REC_KMEM;
+	e->cpu = (u8)bpf_get_smp_processor_id();
+	e->flags = 0;
+	e->x = what;
+	e->a[0] = ptr;
+	e->a[1] = size;
+	e->a[2] = gfp;
+	e->a[3] = cache;
+	submit(e);
+}
+
+static __always_inline void announce_cache(struct kmem_cache *s)
+{
+	u64 key = (u64)s;
+	u8 yes = 1;
+	struct rec_named *e;
+
+	if (bpf_map_lookup_elem(&caches, &key))
+		return;
+	e = reserve_named(REC_CACHE, bpf_ktime_get_ns(), 0, 0, LOSS_KMEM);
+	if (!e)
+		return;
+	e->e.a[0] = key;
+	e->e.a[1] = BPF_CORE_READ(s, object_size);
+	e->e.a[2] = BPF_CORE_READ(s, align);
+	e->e.a[3] = BPF_CORE_READ(s, allocflags);
+	e->e.a[4] = BPF_CORE_READ(s, ctor) != NULL;
+	bpf_probe_read_kernel_str(e->name, sizeof(e->name), BPF_CORE_READ(s, name));
+	submit(e);
+	bpf_map_update_elem(&caches, &key, &yes, BPF_ANY);
+}
+
+SEC("tp_btf/mm_page_alloc")
+int BPF_PROG(on_page_alloc, struct page *page, unsigned int order, unsigned int gfp)
+{
+	if (page)
+		kmem(KMEM_PAGES, (u64)page, order, gfp, 0);
+	return 0;
+}
+
+SEC("tp_btf/mm_page_free")
+int BPF_PROG(on_page_free, struct page *page, unsigned int order)
+{
+	kmem(KMEM_PAGES_FREE, (u64)page, order, 0, 0);
+	return 0;
+}
+
+SEC("tp_btf/kmalloc")
+int BPF_PROG(on_kmalloc, unsigned long site, const void *ptr, u64 wanted, u64 got, unsigned int gfp)
+{
+	if ((u64)ptr > 4096)
+		kmem(KMEM_KMALLOC, (u64)ptr, wanted, gfp, 0);
+	return 0;
+}
+
+SEC("tp_btf/kfree")
+int BPF_PROG(on_kfree, unsigned long site, const void *ptr)
+{
+	if ((u64)ptr > 4096)
+		kmem(KMEM_KFREE, (u64)ptr, 0, 0, 0);
+	return 0;
+}
+
+SEC("tp_btf/kmem_cache_alloc")
+int BPF_PROG(on_cache_alloc, unsigned long site, const void *ptr, struct kmem_cache *s, unsigned int gfp)
+{
+	if (!ptr)
+		return 0;
+	announce_cache(s);
+	kmem(KMEM_CACHE, (u64)ptr, 0, gfp, (u64)s);
+	return 0;
+}
+
+SEC("tp_btf/kmem_cache_free")
+int BPF_PROG(on_cache_free, unsigned long site, const void *ptr)
+{
+	if (ptr)
+		kmem(KMEM_CACHE_FREE, (u64)ptr, 0, 0, 0);
 	return 0;
 }

@@ -305,7 +305,9 @@ static void describe(struct session *s, struct trace_info *info)
 	if (*command)
 		trace_info_set(info, "command", command);
 	trace_info_setf(info, "captured_with", "memrig %s record (%s%s%s%s)", MEMRIG_VERSION,
-			o->heap_only ? "" : "eBPF: mapping calls with results, faults, tasks",
+			o->heap_only ? ""
+			: o->kmem    ? "eBPF: kernel pages, kmalloc, slab objects"
+				     : "eBPF: mapping calls with results, faults, tasks",
 			o->heap && !o->heap_only ? "; " : "",
 			o->heap ? "preload: malloc family" : "",
 			o->all	     ? "; all processes"
@@ -316,7 +318,11 @@ static void describe(struct session *s, struct trace_info *info)
 	trace_info_setf(info, "start", "%llu", (unsigned long long)clock_ns(CLOCK_REALTIME));
 	trace_info_setf(info, "host", "%s %s %s, %ld CPUs", u.sysname, u.release, u.machine,
 			sysconf(_SC_NPROCESSORS_ONLN));
-	if (!o->heap_only)
+	if (o->kmem)
+		trace_info_set(info, "notes",
+			       "what was allocated before the recording is not known, nor its frees; "
+			       "pages of slabs are among the pages: filter --op for either allocator alone");
+	else if (!o->heap_only)
 		trace_info_set(info, "notes",
 			       "faults are first touches: re-accesses are not recorded");
 }
@@ -349,7 +355,11 @@ static void describe_end(struct session *s, struct rec_summary *out)
 
 	out->lost = info->lost;
 	out->late = trace_writer_raised(s->writer);
-	if (s->probe) {
+	if (s->probe && s->opt->kmem) {
+		trace_info_add_probe(info, rec_cost_name(COST_KMEM), rec_probe_cost(s->probe, COST_KMEM),
+				     rec_convert_count(s->convert, REC_KMEM));
+		trace_info_setf(info, "unborn", "%llu", (unsigned long long)rec_convert_unborn(s->convert));
+	} else if (s->probe) {
 		trace_info_add_probe(info, rec_cost_name(COST_CALL),
 				     rec_probe_cost(s->probe, COST_CALL), calls);
 		trace_info_add_probe(info, rec_cost_name(COST_FAULT),
@@ -386,6 +396,7 @@ static int open_sources(struct session *s)
 						: o->cgroup ? SCOPE_CGROUP
 							    : SCOPE_LIST,
 				       .cgroup = o->cgroup,
+				       .kmem = o->kmem,
 				       .ring_bytes = power_of_two(o->ring_mib ? o->ring_mib : 8)};
 	u32 cpus = 0;
 	bool refused = false;
@@ -428,7 +439,7 @@ static int begin_recording(struct session *s)
 {
 	int err;
 
-	if (s->opt->argv && s->probe) {
+	if (s->opt->argv && s->probe && !s->opt->kmem) {
 		err = rec_probe_add_waiting(s->probe, s->child);
 		if (err)
 			return fail(s, err, "cannot trace the command: %s", strerror(-err));

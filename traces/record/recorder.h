@@ -35,6 +35,7 @@ struct rec_options {
 	u32 nr_pids;
 	const char *cgroup;
 	bool all;
+	bool kmem;		     /* the kernel's pages and objects, nothing else */
 	bool heap, heap_only;	     /* heap_only implies heap and excludes all eBPF */
 	u32 ring_mib;		     /* of each CPU, 0: 8 */
 	int write_flags;	     /* TRACE_WRITE_* */
