@@ -18,7 +18,7 @@ static const struct variant {
 } variants[] = {
 	{"4k", {"mem=2G"}},
 	{"16k", {"mem=2G", "page=16k", "va=47"}},
-	{"modern", {"mem=2G", "policy=modern"}},
+	{"hwad", {"mem=2G", "hwad=1"}},
 };
 
 static const char *const counters[] = {"pgfault", "cow_copies", "zero_page_maps", "segv"};
