@@ -106,6 +106,12 @@ MM_INLINE int long_finish(const struct pt_geometry *g, const struct pt_mmu *mmu,
 	return status;
 }
 
+/* Output-address bits that must be 0. */
+MM_INLINE u64 long_size_mask(const struct pt_geometry *g, const struct pt_mmu *mmu)
+{
+	return g->family == PT_ARM64 && MM_UNLIKELY(mmu->pa_bits) ? pt_addr_mask(g) & ~(BIT(mmu->pa_bits) - 1) : 0;
+}
+
 /* Root for @va, or false when the address lies in no half. */
 MM_INLINE bool long_root(const struct pt_geometry *g, const struct pt_mmu *mmu, vaddr_t va, paddr_t *root)
 {
@@ -129,8 +135,7 @@ MM_INLINE int walk_long(const struct pt_geometry *g, const struct pt_mem *mem, c
 	struct walk w = { .mem = mem };
 	int status = STEP_DOWN, h = g->levels;
 
-	if (g->family == PT_ARM64 && MM_UNLIKELY(mmu->pa_bits))
-		w.size_mask = pt_addr_mask(g) & ~(BIT(mmu->pa_bits) - 1);
+	w.size_mask = long_size_mask(g, mmu);
 	if (MM_UNLIKELY(!long_root(g, mmu, va, &w.table))) {
 		r->level = 0;
 		return PT_F_TRANSLATION;
@@ -303,8 +308,11 @@ int mmu_translate(enum pt_geom geom, const struct pt_mem *mem, const struct pt_m
 
 #define BATCH 32u
 
-struct lanes {
-	paddr_t table[BATCH];
+/* A walk that has come to its leaf table, or that must be done from the start: something is unusual. */
+struct lane {
+	paddr_t table;
+	u64 tables; /* OR of the table descriptors passed */
+	bool slow;
 };
 
 /* A hint: @pa may be anything. */
@@ -313,27 +321,59 @@ MM_INLINE void prefetch_pa(const struct pt_mem *mem, paddr_t pa)
 	__builtin_prefetch((const void *)((uintptr_t)mem->base + (uintptr_t)(pa - mem->start)));
 }
 
+/* Takes @l from the table of height @h to the one below. */
+MM_INLINE void lane_down(const struct pt_geometry *g, const struct pt_mem *mem, u64 size_mask, vaddr_t va, int h,
+			 struct lane *l)
+{
+	const u64 *slot = pt_mem_at(mem, l->table + (u64)pt_index(g, va, h) * 8);
+	u64 e = slot ? *slot : 0;
+
+	l->slow |= (e & A64_TYPE) != (A64_VALID | A64_TABLE) || e & size_mask;
+	l->tables |= e;
+	l->table = e & pt_addr_mask(g);
+}
+
 /*
- * Prefetches the entries of up to 32 walks level by level: each level's misses overlap. Entries
- * above the last two levels stay in cache of their own, and tables are re-read by the real walk.
+ * Walks up to 32 addresses to their leaf tables, so that the misses of each of the last two levels
+ * overlap; the levels above stay in cache of their own.
  */
 MM_INLINE void ahead_long(const struct pt_geometry *g, const struct pt_mem *mem, const struct pt_mmu *mmu,
-			  const vaddr_t *va, unsigned n, struct lanes *l)
+			  u64 size_mask, const vaddr_t *va, unsigned n, struct lane *lanes)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (!long_root(g, mmu, va[i], &l->table[i]))
-			l->table[i] = mem->start;
-	for (int h = g->levels - 1; h >= 0; h--) {
-		for (unsigned i = 0; i < n; i++) {
-			l->table[i] += (u64)pt_index(g, va[i], h) * 8;
-			prefetch_pa(mem, l->table[i]);
-		}
-		for (unsigned i = 0; h && i < n; i++) {
-			u64 *slot = pt_mem_at(mem, l->table[i]);
+	for (unsigned i = 0; i < n; i++) {
+		struct lane *l = &lanes[i];
 
-			l->table[i] = slot ? *slot & pt_addr_mask(g) : mem->start;
-		}
+		*l = (struct lane){0};
+		l->slow = !long_root(g, mmu, va[i], &l->table);
+		if (g->levels > 3)
+			lane_down(g, mem, size_mask, va[i], 3, l);
+		if (g->levels > 2)
+			lane_down(g, mem, size_mask, va[i], 2, l);
+		prefetch_pa(mem, l->table + (u64)pt_index(g, va[i], 1) * 8);
 	}
+	for (unsigned i = 0; i < n; i++) {
+		lane_down(g, mem, size_mask, va[i], 1, &lanes[i]);
+		prefetch_pa(mem, lanes[i].table + (u64)pt_index(g, va[i], 0) * 8);
+	}
+}
+
+/* The last step of a lane; as translate() from there on. */
+MM_INLINE int lane_finish(const struct pt_geometry *g, const struct pt_mem *mem, const struct pt_mmu *mmu,
+			  u64 size_mask, const struct lane *l, vaddr_t va, enum pt_access access, bool user,
+			  struct pt_result *r)
+{
+	struct walk w = {.mem = mem, .table = l->table, .tables = l->tables, .size_mask = size_mask};
+	int status;
+
+	r->rights = 0;
+	status = long_finish(g, mmu, &w, va, 0, long_step(g, &w, va, 0), access, user, r);
+	r->table = w.table;
+	r->index = w.index;
+	r->desc = w.desc;
+	r->status = (u8)status;
+	if (MM_UNLIKELY(status != PT_OK))
+		r->fsr = pt_fault_code(g->geom, r, access, user);
+	return status;
 }
 
 MM_INLINE void ahead_short(const struct pt_mem *mem, const struct pt_mmu *mmu, const vaddr_t *va, unsigned n)
@@ -350,8 +390,8 @@ MM_INLINE u64 translate_batch(const struct pt_geometry *g, const struct pt_mem *
 			      const vaddr_t *va, u64 n, enum pt_access access, bool user,
 			      struct pt_result *res)
 {
-	struct lanes lanes;
-	u64 faults = 0;
+	u64 faults = 0, size_mask = long_size_mask(g, mmu);
+	struct lane lanes[BATCH];
 
 	for (u64 at = 0; at < n; at += BATCH) {
 		unsigned k = n - at < BATCH ? (unsigned)(n - at) : BATCH;
@@ -359,9 +399,16 @@ MM_INLINE u64 translate_batch(const struct pt_geometry *g, const struct pt_mem *
 		if (g->family == PT_SHORT)
 			ahead_short(mem, mmu, va + at, k);
 		else
-			ahead_long(g, mem, mmu, va + at, k, &lanes);
-		for (unsigned i = 0; i < k; i++)
-			faults += translate(g, mem, mmu, va[at + i], access, user, &res[at + i]) != PT_OK;
+			ahead_long(g, mem, mmu, size_mask, va + at, k, lanes);
+		for (unsigned i = 0; i < k; i++) {
+			struct pt_result *r = &res[at + i];
+
+			if (g->family == PT_SHORT || lanes[i].slow)
+				faults += translate(g, mem, mmu, va[at + i], access, user, r) != PT_OK;
+			else
+				faults += lane_finish(g, mem, mmu, size_mask, &lanes[i], va[at + i], access, user,
+						      r) != PT_OK;
+		}
 	}
 	return faults;
 }

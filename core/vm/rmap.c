@@ -108,14 +108,15 @@ static void count_flush(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
 	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
 }
 
-/* Tests and clears the accessed bit; ARM flushes nothing for it. */
-static bool clear_young(struct vm *vm, pt_slot *slot)
+/* ptep_clear_flush_young: the next access must walk again, or it would not be seen. */
+static bool clear_young(struct vm *vm, struct mm_struct *mm, vaddr_t addr, pt_slot *slot)
 {
 	pte_t p = get_pte(vm, slot, 0);
 
 	if (!pte_young(p))
 		return false;
 	set_pte(vm, slot, pte_mkold(p));
+	vm_flush_page(vm, mm, addr);
 	charge(vm->hw, COST_PTE_OP);
 	return true;
 }
@@ -140,7 +141,7 @@ static int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_str
 		return SWAP_FAIL;
 	}
 	/* a sequential reader does not come back: its accesses say nothing of the future */
-	if (clear_young(vm, slot) && !(v->vm_flags & VM_SEQ_READ)) {
+	if (clear_young(vm, v->vm_mm, addr, slot) && !(v->vm_flags & VM_SEQ_READ)) {
 		r->referenced++;
 		r->vm_flags |= v->vm_flags;
 	}
@@ -228,7 +229,7 @@ static int try_to_unmap_one(struct vm *vm, struct page *p, struct vm_area_struct
 		if (ttu & TTU_MUNLOCK)
 			return SWAP_AGAIN;
 	}
-	if (!(ttu & TTU_IGNORE_ACCESS) && clear_young(vm, slot))
+	if (!(ttu & TTU_IGNORE_ACCESS) && clear_young(vm, v->vm_mm, addr, slot))
 		return SWAP_FAIL;
 	return unmap_pte(vm, p, v, addr, slot, ttu);
 }
