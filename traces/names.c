@@ -106,6 +106,11 @@ static const struct name mremap_names[] = {{MM_MREMAP_MAYMOVE, "maymove"},
 					   {MM_MREMAP_DONTUNMAP, "dontunmap"},
 					   {0, NULL}};
 
+static const struct name msync_names[] = {{MM_MS_ASYNC, "async"},
+					  {MM_MS_INVALIDATE, "invalidate"},
+					  {MM_MS_SYNC, "sync"},
+					  {0, NULL}};
+
 static const struct name wmark_names[] = {{0x20, "high"}, {0x10, "harder"}, {0, NULL}};
 
 static const struct name slab_names[] = {{0x100, "debug_free"},
@@ -142,6 +147,7 @@ static const struct {
 	[KK_LOCK] = {"lock", "onfault, current, future", lock_names, "0"},
 	[KK_MREMAP] = {"mremap", "maymove, fixed, dontunmap", mremap_names, "0"},
 	[KK_WMARK] = {"wmark", "high, harder", wmark_names, "0"},
+	[KK_MSYNC] = {"msync", "async, invalidate, sync", msync_names, "0"},
 	[KK_SLAB] = {"slab", "names of slab flags in lower case", slab_names, "0"},
 };
 

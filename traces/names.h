@@ -21,6 +21,7 @@ enum key_kind {
 	KK_MAP,
 	KK_GFP,
 	KK_LOCK,
+	KK_MSYNC,
 	KK_MREMAP,
 	KK_WMARK,
 	KK_SLAB, /* sets of bits */

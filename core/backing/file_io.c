@@ -9,7 +9,8 @@
 #include "core/base/bits.h"
 #include "core/phys/page_alloc.h"
 
-#define COLD_GFP (GFP_HIGHUSER_MOVABLE | MM_GFP_COLD)
+#define MAX_TRIES 64u /* to have source and destination in memory at once */
+#define COLD_GFP  (GFP_HIGHUSER_MOVABLE | MM_GFP_COLD)
 
 /* First use of a page that was read ahead. */
 static void count_use(const struct filemap *fm, struct page *p)
@@ -46,7 +47,8 @@ static int make_uptodate(struct filemap *fm, struct page *p)
 {
 	if (PageUptodate(p))
 		return 0;
-	BUG_ON(!wait_on_page_locked(fm, p));
+	if (!wait_on_page_locked(fm, p))
+		return -EIO; /* its writer copies from a mapping of this very page */
 	if (PageUptodate(p))
 		return 0;
 	SetPageLocked(p);
@@ -188,6 +190,7 @@ static int write_begin(struct filemap *fm, struct vm_file *f, u64 index, u64 len
 	return 0;
 }
 
+/* -EAGAIN: the source went away after prefault; what is held must be let go to bring it back. */
 static int write_piece(struct filemap *fm, struct vm_file *f, u64 index, struct file_piece *piece,
 		       const struct file_actor *actor)
 {
@@ -231,18 +234,24 @@ s64 file_write(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 		return -EBADF;
 	if (pos > FILE_MAX_PAGES << shift || len > (FILE_MAX_PAGES << shift) - pos)
 		return -EFBIG;
+	if (pos > f->size && len)
+		filemap_zero_tail(fm, f);
 	while (done < len && !err) {
 		struct file_piece piece = {.offset = (pos + done) & (page - 1), .done = done};
 
 		piece.len = mm_min(len - done, page - piece.offset);
-		err = write_piece(fm, f, (pos + done) >> shift, &piece, actor);
+		for (unsigned i = 0; i < MAX_TRIES; i++) {
+			err = write_piece(fm, f, (pos + done) >> shift, &piece, actor);
+			if (err != -EAGAIN)
+				break;
+		}
 		if (err)
 			break;
 		done += piece.len;
 		if (actor && actor->wrote)
 			actor->wrote(actor->self);
 	}
-	return done ? (s64)done : err;
+	return done ? (s64)done : err == -EAGAIN ? -EFAULT : err;
 }
 
 /* ---- faults ---- */

@@ -24,7 +24,8 @@ struct file_piece {
 
 struct file_actor {
 	void *self;
-	/* Copies @piece; 0 or -EFAULT. NULL: nothing is copied. */
+	/* Copies @piece; 0, -EFAULT, or -EAGAIN: a source is gone since prefault, and cannot be
+	 * faulted in while the destination is locked. NULL: nothing is copied. */
 	int (*copy)(void *self, const struct file_piece *piece);
 	/* Before a page is taken for writing: makes the source present. 0 or -EFAULT; NULL: nothing
 	 * to do. */

@@ -208,6 +208,32 @@ static struct vm_file *file_new(struct filemap *fm, u64 id, u64 size, bool shmem
 	return f;
 }
 
+/* Open addressing with linear probing. */
+static struct vm_file **id_slot(struct filemap *fm, u64 id)
+{
+	u32 mask = (1u << fm->id_bits) - 1, i = hash_u64(id + 1, fm->id_bits);
+
+	while (fm->by_id[i] && fm->by_id[i]->id != id)
+		i = (i + 1) & mask;
+	return &fm->by_id[i];
+}
+
+/* Those behind the hole move up, so that searches still find them. */
+static void forget_name(struct filemap *fm, struct vm_file *f)
+{
+	u32 mask = (1u << fm->id_bits) - 1, i = (u32)(id_slot(fm, f->id) - fm->by_id);
+
+	fm->by_id[i] = NULL;
+	fm->nr_named--;
+	f->named = false;
+	for (i = (i + 1) & mask; fm->by_id[i]; i = (i + 1) & mask) {
+		struct vm_file *moved = fm->by_id[i];
+
+		fm->by_id[i] = NULL;
+		*id_slot(fm, moved->id) = moved;
+	}
+}
+
 static void file_free(struct filemap *fm, struct vm_file *f)
 {
 	f->mapping.flags |= AS_EXITING;
@@ -216,6 +242,8 @@ static void file_free(struct filemap *fm, struct vm_file *f)
 		  !list_empty(&f->mapping.dirty_link));
 	xa_destroy(&f->mapping.pages);
 	store_destroy(&f->store, fm->hw);
+	if (f->named)
+		forget_name(fm, f);
 	list_del(&f->all);
 	free(f);
 }
@@ -236,16 +264,6 @@ void filemap_destroy(struct filemap *fm)
 	free(fm->by_id);
 	fm->by_id = NULL;
 	list_init(&fm->files);
-}
-
-/* Open addressing with linear probing. */
-static struct vm_file **id_slot(struct filemap *fm, u64 id)
-{
-	u32 mask = (1u << fm->id_bits) - 1, i = hash_u64(id + 1, fm->id_bits);
-
-	while (fm->by_id[i] && fm->by_id[i]->id != id)
-		i = (i + 1) & mask;
-	return &fm->by_id[i];
 }
 
 static int grow_table(struct filemap *fm)
@@ -314,25 +332,9 @@ void filemap_put(struct filemap *fm, struct vm_file *f)
 		file_free(fm, f);
 }
 
-/* Those behind the hole move up, so that searches still find them. */
-static void forget_name(struct filemap *fm, struct vm_file *f)
-{
-	u32 mask = (1u << fm->id_bits) - 1, i = (u32)(id_slot(fm, f->id) - fm->by_id);
-
-	fm->by_id[i] = NULL;
-	fm->nr_named--;
-	f->named = false;
-	for (i = (i + 1) & mask; fm->by_id[i]; i = (i + 1) & mask) {
-		struct vm_file *moved = fm->by_id[i];
-
-		fm->by_id[i] = NULL;
-		*id_slot(fm, moved->id) = moved;
-	}
-}
-
 void filemap_unlink(struct filemap *fm, struct vm_file *f)
 {
-	VM_BUG_ON(!f->named);
-	forget_name(fm, f);
+	VM_BUG_ON(!f->named || f->unlinked);
+	f->unlinked = true;
 	filemap_put(fm, f);
 }

@@ -72,11 +72,13 @@ struct vm_file {
 	struct address_space mapping;
 	struct file_ra_state ra;
 	struct file_store store;
-	u32 refs;     /* mappings, and 1 while it has a name */
-	u32 mode;     /* FMODE_* */
-	bool shmem;   /* mapping.kind is MAPPING_TMPFS */
-	bool named;   /* announced by id and not unlinked */
-	u8 bad_kinds; /* IO_ERROR_*: injected, for pages bad_first..bad_last */
+	u32 refs;      /* mappings, and 1 while it has a name */
+	u32 mode;      /* FMODE_* */
+	bool shmem;    /* mapping.kind is MAPPING_TMPFS */
+	u64 writes;    /* calls so far: makes made-up contents differ */
+	bool unlinked; /* the name is gone; found by its id while it lives */
+	bool named;    /* announced by id and not unlinked */
+	u8 bad_kinds;  /* IO_ERROR_*: injected, for pages bad_first..bad_last */
 	u64 bad_first, bad_last;
 	struct rb_root i_mmap; /* interval tree of the VMAs that map it (core/vm/interval_tree.h) */
 	struct list_head all;
@@ -118,7 +120,9 @@ struct vm_file *filemap_shmem(struct filemap *fm, u64 size);
 void filemap_get(struct vm_file *f);
 /* The last reference takes the file, its pages and its contents along. */
 void filemap_put(struct filemap *fm, struct vm_file *f);
-/* Removes the name; a later use of the id means a new file. (spec 14 s6) */
+/* Removes the name: the file goes with the last mapping, and is found by its id until then. (spec
+ * 14 s6)
+ */
 void filemap_unlink(struct filemap *fm, struct vm_file *f);
 
 /* Pages up to the end of the file. */
@@ -199,6 +203,10 @@ void page_cache_drop_shadows(struct filemap *fm, struct xa_node *leaf);
  * stored contents; the rest of the last page becomes zeros. No page beyond may be mapped any more.
  */
 void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size);
+/* Pages [first, last] become holes, which read as zeros. None may be mapped any more. 0 or -ENOSPC. */
+int filemap_punch(struct filemap *fm, struct vm_file *f, u64 first, u64 last);
+/* The file grows: what mappings wrote behind its end in the last page becomes zeros. */
+void filemap_zero_tail(struct filemap *fm, struct vm_file *f);
 /*
  * Drops pages of [first, last] that are clean, unmapped, unlocked and used by nobody; the others
  * are deactivated. Returns how many went.

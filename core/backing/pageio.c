@@ -64,7 +64,7 @@ static void submit(struct filemap *fm, const u32 *frames, unsigned n, bool write
 }
 
 /* The oldest page in flight is done; the clock goes there. False: there is none. */
-static bool wait_for_one(struct filemap *fm)
+bool filemap_wait_io(struct filemap *fm)
 {
 	struct hw *hw = fm->hw;
 	u64 due = blockdev_due(&fm->disk);
@@ -82,7 +82,7 @@ static bool wait_for_one(struct filemap *fm)
 bool wait_on_page_locked(struct filemap *fm, struct page *p)
 {
 	while (PageLocked(p))
-		if (!wait_for_one(fm))
+		if (!filemap_wait_io(fm))
 			return false;
 	return true;
 }
@@ -90,7 +90,7 @@ bool wait_on_page_locked(struct filemap *fm, struct page *p)
 bool wait_on_page_writeback(struct filemap *fm, struct page *p)
 {
 	while (PageWriteback(p))
-		if (!wait_for_one(fm))
+		if (!filemap_wait_io(fm))
 			return false;
 	return true;
 }
@@ -204,28 +204,50 @@ void end_page_writeback(struct filemap *fm, struct page *p)
 	inc_zone_page_state(fm->phys, p, NR_WRITTEN);
 }
 
-int write_page(struct filemap *fm, struct page *p)
+/* Contents to the store: what is in flight cannot fail any more. Nothing beyond the end of the
+ * file. */
+static int store_page(struct filemap *fm, struct address_space *m, struct page *p)
 {
-	struct address_space *m = page_mapping(p);
-	struct hw *hw = fm->hw;
-	u32 frame = page_frame(fm->phys, p);
-	int r = 0;
+	u64 first = p->index << fm->phys->page_shift;
+	u64 valid = mm_min(m->host->size > first ? m->host->size - first : 0,
+			   1ull << fm->phys->page_shift);
+	int r = -EIO;
 
-	VM_BUG_ON(!PageLocked(p) || PageDirty(p) || m->kind != MAPPING_DISK);
-	if (injected(m->host, IO_ERROR_WRITE, p->index))
-		r = -EIO;
-	else
-		r = store_write(&m->host->store, hw, p->index, page_to_pfn(fm->phys, p));
+	if (!injected(m->host, IO_ERROR_WRITE, p->index))
+		r = store_write(&m->host->store, fm->hw, p->index, page_to_pfn(fm->phys, p), valid);
 	if (r) {
 		m->flags |= r == -EIO ? AS_EIO : AS_ENOSPC;
 		SetPageError(p);
 	}
-	BUG_ON(blockdev_reserve(&fm->disk, 1));
-	start_page_writeback(fm, p);
-	unlock_page(p);
-	count_vm_events(hw, hw->cpu, EV_PGPGOUT, 1ull << (fm->phys->page_shift - 10));
-	submit(fm, &frame, 1, true);
 	return r;
+}
+
+int write_pages(struct filemap *fm, struct address_space *m, const u32 *frames, unsigned n)
+{
+	struct hw *hw = fm->hw;
+	int err = 0;
+
+	BUG_ON(blockdev_reserve(&fm->disk, n));
+	for (unsigned i = 0; i < n; i++) {
+		struct page *p = frame_to_page(fm->phys, frames[i]);
+		int r;
+
+		VM_BUG_ON(!PageLocked(p) || PageDirty(p) || m->kind != MAPPING_DISK);
+		r = store_page(fm, m, p);
+		err = err ? err : r;
+		start_page_writeback(fm, p);
+		unlock_page(p);
+	}
+	count_vm_events(hw, hw->cpu, EV_PGPGOUT, (u64)n << (fm->phys->page_shift - 10));
+	submit(fm, frames, n, true);
+	return err;
+}
+
+int write_page(struct filemap *fm, struct page *p)
+{
+	u32 frame = page_frame(fm->phys, p);
+
+	return write_pages(fm, page_mapping(p), &frame, 1);
 }
 
 int mapping_take_error(struct address_space *m)

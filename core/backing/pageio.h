@@ -25,6 +25,8 @@ void read_pages(struct filemap *fm, struct address_space *m, const u32 *frames, 
 /* Reads locked page @p and waits for it. 0 or -EIO; unlocked. */
 int read_page(struct filemap *fm, struct page *p);
 
+/* Time passes until the oldest page in flight is done. False: none is. */
+bool filemap_wait_io(struct filemap *fm);
 /* Time passes until @p is unlocked (not under write-back). False: nothing in flight will do that.
  */
 bool wait_on_page_locked(struct filemap *fm, struct page *p);
@@ -47,6 +49,8 @@ void cancel_dirty_page(struct filemap *fm, struct page *p);
  * (-EIO, -ENOSPC). Counts pgpgout, nr_written.
  */
 int write_page(struct filemap *fm, struct page *p);
+/* The same for @n pages of @m at adjacent indices: one request. The first error. */
+int write_pages(struct filemap *fm, struct address_space *m, const u32 *frames, unsigned n);
 void start_page_writeback(struct filemap *fm, struct page *p);
 void end_page_writeback(struct filemap *fm, struct page *p);
 

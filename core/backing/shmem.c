@@ -8,8 +8,7 @@
 #include "core/phys/page_alloc.h"
 
 /* A zeroed page in a hole: locked, with the caller's reference. 0 or -ENOMEM. */
-static int fill_hole(struct filemap *fm, struct vm_file *f, u64 index, bool referenced,
-		     struct page **out)
+static int fill_hole(struct filemap *fm, struct vm_file *f, u64 index, struct page **out)
 {
 	struct page *p;
 	int err;
@@ -19,8 +18,6 @@ static int fill_hole(struct filemap *fm, struct vm_file *f, u64 index, bool refe
 	if (!p)
 		return -ENOMEM;
 	SetPageSwapBacked(p);
-	if (referenced)
-		SetPageReferenced(p);
 	err = add_to_page_cache_lru(fm, p, &f->mapping, index);
 	if (err) {
 		lru_put_page(fm->lru, p);
@@ -88,7 +85,7 @@ static int get_shmem_page(struct filemap *fm, struct vm_file *f, u64 index, int 
 		} else if (entry) {
 			err = swap_in(fm, f, index, shmem_entry_swap(entry), major, out);
 		} else if (how != GET_READ) {
-			err = fill_hole(fm, f, index, how == GET_WRITE, out);
+			err = fill_hole(fm, f, index, out);
 		}
 	} while (err == -EAGAIN || err == -EEXIST);
 	return err;
@@ -121,6 +118,21 @@ unsigned shmem_fault(struct filemap *fm, struct vm_file *f, u64 index, struct pa
 	unlock_page(*out);
 	lru_put_page(fm->lru, *out);
 	return major ? FILE_FAULT_MAJOR : 0;
+}
+
+void shmem_swapin_range(struct filemap *fm, struct vm_file *f, u64 first, u64 last)
+{
+	u64 entry;
+
+	for (u64 i = first; (entry = xa_next(&f->mapping.pages, &i, last)); i++) {
+		struct page *p;
+
+		if (!xa_is_value(entry))
+			continue;
+		p = read_swap_cache_async(fm->swap, shmem_entry_swap(entry), GFP_HIGHUSER_MOVABLE);
+		if (p)
+			lru_put_page(fm->lru, p);
+	}
 }
 
 bool shmem_writepage(struct filemap *fm, struct page *p)

@@ -28,6 +28,9 @@ unsigned shmem_fault(struct filemap *fm, struct vm_file *f, u64 index, struct pa
  */
 bool shmem_writepage(struct filemap *fm, struct page *p);
 
+/* Swapped-out pages [first, last] into the swap cache. (madvise WILLNEED) */
+void shmem_swapin_range(struct filemap *fm, struct vm_file *f, u64 first, u64 last);
+
 MM_INLINE u64 shmem_swap_entry(swp_entry_t e)
 {
 	return XA_VALUE | e.v;

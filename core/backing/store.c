@@ -121,7 +121,7 @@ static struct chunk *make_chunk(struct file_store *s, u64 index)
 	return c;
 }
 
-int store_write(struct file_store *s, struct hw *hw, u64 index, pfn_t pfn)
+int store_write(struct file_store *s, struct hw *hw, u64 index, pfn_t pfn, u64 valid)
 {
 	struct chunk *c = make_chunk(s, index);
 	unsigned i = index % XA_SLOTS;
@@ -135,8 +135,27 @@ int store_write(struct file_store *s, struct hw *hw, u64 index, pfn_t pfn)
 			c->page[i].bytes = malloc(1ull << hw->page_shift);
 		if (!c->page[i].bytes)
 			return -ENOSPC;
-		memcpy(c->page[i].bytes, hw_pfn_ptr(hw, pfn), 1ull << hw->page_shift);
+		memcpy(c->page[i].bytes, hw_pfn_ptr(hw, pfn), valid);
+		memset(c->page[i].bytes + valid, 0, (1ull << hw->page_shift) - valid);
 	}
+	c->written |= BIT(i);
+	return 0;
+}
+
+int store_clear(struct file_store *s, struct hw *hw, u64 index)
+{
+	struct chunk *c = make_chunk(s, index);
+	unsigned i = index % XA_SLOTS;
+
+	if (!c)
+		return -ENOSPC;
+	if (hw->data_bytes && c->written >> i & 1) {
+		memset(c->page[i].bytes, 0, 1ull << hw->page_shift);
+		return 0;
+	}
+	c->page[i].tag = 0;
+	if (hw->data_bytes && !(c->page[i].bytes = calloc(1, 1ull << hw->page_shift)))
+		return -ENOSPC;
 	c->written |= BIT(i);
 	return 0;
 }

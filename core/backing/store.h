@@ -30,8 +30,10 @@ MM_INLINE u64 store_original_tag(u64 file_id, u64 index)
 
 /* Frame @pfn gets the contents of page @index. */
 void store_read(const struct file_store *s, struct hw *hw, u64 index, pfn_t pfn);
-/* Page @index gets the contents of @pfn. 0 or -ENOSPC (no host memory). */
-int store_write(struct file_store *s, struct hw *hw, u64 index, pfn_t pfn);
+/* Page @index gets the first @valid bytes of @pfn, then zeros. 0 or -ENOSPC (no host memory). */
+int store_write(struct file_store *s, struct hw *hw, u64 index, pfn_t pfn, u64 valid);
+/* Page @index becomes zeros. 0 or -ENOSPC. */
+int store_clear(struct file_store *s, struct hw *hw, u64 index);
 /* Forgets everything from byte @size on; with data=bytes also within a page. */
 void store_truncate(struct file_store *s, const struct hw *hw, u64 size);
 

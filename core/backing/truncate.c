@@ -18,12 +18,22 @@ static void truncate_page(struct filemap *fm, struct page *p)
 	lru_put_page(fm->lru, p);
 }
 
-/* The rest of a page that is the file's last one now. A tag has no parts: it stays. */
+/*
+ * The rest of a page that is the file's last one now; of shared memory, from its swap slot if need
+ * be (without memory it stays as it is, as in Linux). A tag has no parts: it stays.
+ */
 static void zero_partial_page(struct filemap *fm, struct vm_file *f, u64 size)
 {
 	u64 page = 1ull << fm->phys->page_shift, rest = size & (page - 1);
-	struct page *p = rest ? filemap_lookup(fm->phys, f, size >> fm->phys->page_shift) : NULL;
+	struct page *p = NULL;
 
+	if (!rest)
+		return;
+	if (f->shmem && !shmem_read_page(fm, f, size >> fm->phys->page_shift, &p) && p) {
+		set_page_dirty(fm, p);
+		lru_put_page(fm->lru, p); /* the cache's reference remains */
+	}
+	p = filemap_lookup(fm->phys, f, size >> fm->phys->page_shift);
 	if (!p)
 		return;
 	BUG_ON(!wait_on_page_locked(fm, p) || !wait_on_page_writeback(fm, p));
@@ -31,28 +41,47 @@ static void zero_partial_page(struct filemap *fm, struct vm_file *f, u64 size)
 		memset((u8 *)hw_pfn_ptr(fm->hw, page_to_pfn(fm->phys, p)) + rest, 0, page - rest);
 }
 
-void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size)
+void filemap_zero_tail(struct filemap *fm, struct vm_file *f)
 {
-	struct address_space *m = &f->mapping;
-	bool shrinks = size < f->size;
-	u64 index, entry;
+	zero_partial_page(fm, f, f->size);
+}
 
-	f->size = size;
-	index = file_pages(fm, f);
-	if (shrinks)
-		zero_partial_page(fm, f, size);
-	while ((entry = xa_next(&m->pages, &index, UINT64_MAX))) {
+/* Everything in the tree from @index to @last goes. */
+static void drop_range(struct filemap *fm, struct address_space *m, u64 index, u64 last)
+{
+	u64 entry;
+
+	for (; (entry = xa_next(&m->pages, &index, last)); index++) {
 		if (xa_is_frame(entry)) {
 			truncate_page(fm, frame_to_page(fm->phys, xa_frame(entry)));
-		} else {
-			xa_erase(&m->pages, index);
-			m->nrshadows--;
-			if (m->kind == MAPPING_TMPFS)
-				free_swap_and_cache(fm->swap, shmem_entry_swap(entry));
+			continue;
 		}
-		index++;
+		xa_erase(&m->pages, index);
+		m->nrshadows--;
+		if (m->kind == MAPPING_TMPFS)
+			free_swap_and_cache(fm->swap, shmem_entry_swap(entry));
 	}
+}
+
+void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size)
+{
+	if (size < f->size)
+		zero_partial_page(fm, f, size);
+	else
+		filemap_zero_tail(fm, f);
+	f->size = size;
+	drop_range(fm, &f->mapping, file_pages(fm, f), UINT64_MAX);
 	store_truncate(&f->store, fm->hw, size);
+}
+
+int filemap_punch(struct filemap *fm, struct vm_file *f, u64 first, u64 last)
+{
+	int r = 0;
+
+	drop_range(fm, &f->mapping, first, last);
+	for (u64 i = first; !f->shmem && !r && i <= last && i < file_pages(fm, f); i++)
+		r = store_clear(&f->store, fm->hw, i);
+	return r;
 }
 
 /* Clean, unlocked, not mapped, and known to the cache and the caller alone. */

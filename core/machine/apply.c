@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/hw/clock.h"
+#include "core/machine/apply_file.h"
 #include "core/machine/lists.h"
 #include "core/machine/machine_types.h"
 #include "core/machine/relocate.h"
@@ -17,6 +18,7 @@
 #include "core/reclaim/ksm.h"
 #include "core/vm/swapin.h"
 #include "core/vm/vm.h"
+#include "core/vm/writeback.h"
 
 struct step {
 	struct machine *m;
@@ -382,6 +384,19 @@ static int op_swapon(struct step *s)
 	return sys_swapon(&s->m->vm, &area);
 }
 
+/* Threads of floor 7, and the flusher of floor 6. */
+static s64 op_step(struct step *s)
+{
+	u64 n = s->op->flags & MM_OP_HAS_LEN ? s->op->len : 1;
+	const char *thread = string(s, x0(s));
+
+	if (strcmp(thread, "flusher"))
+		return reclaim_step(&s->m->reclaim, thread, n);
+	while (n-- && flusher_step(&s->m->vm))
+		;
+	return 0;
+}
+
 static void apply_control(struct step *s)
 {
 	switch (s->op->code) {
@@ -413,8 +428,7 @@ static void apply_control(struct step *s)
 		answer(s, 0);
 		break;
 	case OP_STEP:
-		answer(s, reclaim_step(&s->m->reclaim, string(s, x0(s)),
-				       s->op->flags & MM_OP_HAS_LEN ? s->op->len : 1));
+		answer(s, op_step(s));
 		break;
 	case OP_KSM:
 		ksm_full_scans(s->m->reclaim.ksm, s->op->len);
@@ -449,6 +463,7 @@ static void apply_one(struct step *s)
 	struct machine *m = s->m;
 	const struct mm_op *op = s->op;
 	enum mm_op_group group = (enum mm_op_group)group_of[op->code & (NR_OP_CODES - 1)];
+	s64 file_answer;
 
 	if (op->code == OP_TASK) {
 		op_task(s);
@@ -463,25 +478,21 @@ static void apply_one(struct step *s)
 			skip(s);
 		return;
 	}
-	if (op->code == OP_FILE) {
-		answer(s, vm_file(&m->vm, op->arg, op->len, string(s, x1(s)), string(s, x0(s))));
-		return;
-	}
-	if (op->code == OP_FTRUNCATE) {
-		answer(s, vm_ftruncate(&m->vm, op->arg, op->len));
-		return;
-	}
 	s->rc.m = m;
 	s->rc.task = op->task && op->task < m->nr_procs ? vm_task(&m->vm, op->task) : NULL;
+	s->rc.leader = s->rc.task ? &m->procs[m->procs[op->task].leader] : NULL;
+	if (s->rc.task && s->rc.task->killed && !s->rc.task->mm && op->code != OP_SPAWN && op->code != OP_EXEC) {
+		skip(s); /* the OOM killer ended it: what the recorded one did later is not done */
+		return;
+	}
+	if (apply_file(&s->rc, op, s->ext, s->strings, &file_answer)) {
+		answer(s, file_answer);
+		return;
+	}
 	if (!s->rc.task) {
 		skip(s);
 		return;
 	}
-	if (s->rc.task->killed && !s->rc.task->mm && op->code != OP_SPAWN && op->code != OP_EXEC) {
-		skip(s); /* the OOM killer ended it: what the recorded one did later is not done */
-		return;
-	}
-	s->rc.leader = &m->procs[m->procs[op->task].leader];
 	if (apply_task(s))
 		return;
 	if (group == OPG_MAPPING)

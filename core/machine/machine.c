@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "core/hw/clock.h"
-#include "core/reclaim/ksm.h"
 #include "core/hw/events.h"
+#include "core/machine/apply_file.h"
+#include "core/reclaim/ksm.h"
 #include "core/vm/vm.h"
 
 struct machine_proc *machine_proc(struct machine *m, u32 task)
@@ -191,7 +192,11 @@ void machine_ksm(const struct machine *m, struct machine_ksm *out)
 /* Each floor knows its own sysctls; the first that does not say "not mine" decides. */
 int machine_sysctl(struct machine *m, const char *name, const char *value)
 {
-	int r = phys_sysctl(&m->phys, name, value);
+	int r;
+
+	if (!strcmp(name, "drop_caches"))
+		return apply_drop_caches(m, strtoull(value, NULL, 0));
+	r = phys_sysctl(&m->phys, name, value);
 
 	if (r == -ENOENT)
 		r = vm_sysctl(&m->vm, name, value);

@@ -126,8 +126,7 @@ enum mm_op_res mm_access_range(struct vm *vm, struct task *t, vaddr_t addr, u64 
 	return worst;
 }
 
-/* Frame mapped at @va for contents; 0 if none. */
-static bool frame_at(struct vm *vm, struct task *t, vaddr_t va, pfn_t *pfn)
+bool mm_frame(struct vm *vm, struct task *t, vaddr_t va, pfn_t *pfn)
 {
 	pt_slot *slot = t->mm ? pte_lookup(vm, t->mm, va) : NULL;
 
@@ -150,7 +149,7 @@ enum mm_op_res mm_write_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 len
 		worst = worse(worst, r);
 		if (r == RES_SIGSEGV || r == RES_SIGBUS)
 			return r;
-		if (frame_at(vm, t, va, &pfn))
+		if (mm_frame(vm, t, va, &pfn))
 			hw_set_frame_tag(vm->hw, pfn, tag);
 	}
 	return worst;
@@ -176,7 +175,7 @@ s64 mm_fill(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag, u64 s
 		events[EV_PGMAJFAULT] = major;
 		t->minflt = min;
 		t->majflt = maj;
-		if (bad || !frame_at(vm, t, va, &pfn))
+		if (bad || !mm_frame(vm, t, va, &pfn))
 			return -EFAULT;
 		hw_set_frame_tag(vm->hw, pfn, tag);
 	}
@@ -187,7 +186,7 @@ bool mm_read_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 *tag)
 {
 	pfn_t pfn;
 
-	if (!frame_at(vm, t, addr, &pfn))
+	if (!mm_frame(vm, t, addr, &pfn))
 		return false;
 	*tag = hw_frame_tag(vm->hw, pfn);
 	return true;

@@ -234,6 +234,7 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 		return wp_anon(vmf, old);
 	if (!shared)
 		return wp_copy(vmf, old);
+	balance_dirty_file(vmf);
 	set_page_dirty(&vmf->vm->files, old);
 	return wp_reuse(vmf);
 }

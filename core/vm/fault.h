@@ -90,6 +90,9 @@ vm_fault_t fault_in_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, 
 
 /* File pages: none -> mapped (file_fault.c, spec 07 s5). */
 vm_fault_t do_fault(struct vm_fault *vmf);
+/* A page of the VMA's file is about to become dirty: first those that are too many are written, so that the
+ * page being mapped is not among them. */
+void balance_dirty_file(const struct vm_fault *vmf);
 
 /*
  * Locks @p. False: it was locked, VM_FAULT_FLAG_ALLOW_RETRY is set, and the caller is to return

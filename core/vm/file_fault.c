@@ -16,6 +16,7 @@
 #include "core/vm/page_lock.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/writeback.h"
 
 static u64 file_index(const struct vm_fault *vmf)
 {
@@ -189,10 +190,18 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	return r;
 }
 
+void balance_dirty_file(const struct vm_fault *vmf)
+{
+	if (!vmf->vma->vm_file->shmem)
+		balance_dirty_pages(vmf->vm);
+}
+
 static vm_fault_t do_shared_fault(struct vm_fault *vmf)
 {
-	vm_fault_t r = file_page(vmf);
+	vm_fault_t r;
 
+	balance_dirty_file(vmf);
+	r = file_page(vmf);
 	if (!(r & VM_FAULT_LOCKED))
 		return r;
 	if (slot_filled(vmf)) {

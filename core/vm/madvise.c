@@ -2,11 +2,14 @@
 /* madvise, and the mlock family, which walks VMAs the same way (spec 06 s8, 07 s7). Linux: mm/madvise.c, mm/mlock.c. */
 #include <errno.h>
 
+#include "core/backing/readahead.h"
+#include "core/backing/shmem.h"
 #include "core/vm/fault.h"
 #include "core/vm/ksm_rmap.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/swapin.h"
 #include "core/vm/vm.h"
 
 /* ---- madvise ---- */
@@ -60,6 +63,51 @@ static int advised_flags(struct vm *vm, struct vm_area_struct *v, vaddr_t start,
 	return 0;
 }
 
+/* Swapped-out pages of a leaf table into the swap cache. */
+static int swapin_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
+{
+	(void)arg;
+	(void)va;
+	for (unsigned i = 0; i < n; i++) {
+		pte_t p = get_pte(vm, slots, i);
+		struct page *page;
+
+		if (!pte_is_swap(p) || is_migration_entry(p))
+			continue;
+		page = read_swap_cache_async(&vm->swap, pte_to_swp_entry(p), GFP_HIGHUSER_MOVABLE);
+		if (page)
+			lru_put_page(&vm->lru, page);
+	}
+	return 0;
+}
+
+/* Reads the range ahead: swapped-out pages, or the file's. Nothing that fails is an error. */
+static int advise_willneed(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
+{
+	u64 first = v->vm_pgoff + ((start - v->vm_start) >> vm->page_shift);
+	u64 pages = (end - start) >> vm->page_shift;
+
+	if (!v->vm_file)
+		pte_range(vm, v->vm_mm, start, end, swapin_leaf, NULL);
+	else if (v->vm_file->shmem)
+		shmem_swapin_range(&vm->files, v->vm_file, first, first + pages - 1);
+	else
+		return force_page_cache_readahead(&vm->files, v->vm_file, first, pages);
+	lru_add_drain(&vm->lru, vm->hw->cpu);
+	return 0;
+}
+
+static int advise_remove(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
+{
+	u64 first = v->vm_pgoff + ((start - v->vm_start) >> vm->page_shift);
+
+	if (v->vm_flags & (VM_LOCKED | VM_HUGETLB) || !v->vm_file)
+		return -EINVAL;
+	if ((v->vm_flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+		return -EACCES;
+	return vm_punch_hole(vm, v->vm_file, first, first + ((end - start) >> vm->page_shift) - 1);
+}
+
 static int advise_vma(struct vm *vm, struct vm_area_struct *v, struct vm_area_struct **prev, vaddr_t start,
 		      vaddr_t end, u32 advice)
 {
@@ -75,6 +123,10 @@ static int advise_vma(struct vm *vm, struct vm_area_struct *v, struct vm_area_st
 		*prev = start > v->vm_start ? v : v->vm_prev;
 		return vma_modify_flags(vm, v, start, end, flags, prev, &v);
 	}
+	if (advice == MM_MADV_WILLNEED)
+		return advise_willneed(vm, v, start, end);
+	if (advice == MM_MADV_REMOVE)
+		return advise_remove(vm, v, start, end);
 	if (advice == MM_MADV_DONTNEED) {
 		if (v->vm_flags & (VM_LOCKED | VM_HUGETLB | VM_PFNMAP))
 			return -EINVAL;

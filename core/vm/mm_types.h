@@ -149,6 +149,8 @@ struct vm {
 	pfn_t zero_pfn;
 	u64 committed; /* pages promised to private writable mappings */
 	u64 max_map_count, mmap_min_addr, overcommit, overcommit_ratio, fault_around_pages;
+	u64 dirty_ratio, dirty_background_ratio, highmem_is_dirtyable;
+	int flusher;   /* daemon of the clock */
 	struct kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *avc_cache;
 	struct task **tasks; /* by dense index; NULL: undefined */
 	u32 nr_tasks;        /* entries */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "core/backing/shmem.h"
 #include "core/vm/swapin.h"
 
 struct swap_scan {
@@ -48,6 +49,23 @@ static int scan_mm(struct vm *vm, struct mm_struct *mm, struct swap_scan *s, cha
 	return 0;
 }
 
+/* Shared memory refers to slots from its files' trees. */
+static void scan_files(struct vm *vm, struct swap_scan *s)
+{
+	struct vm_file *f;
+
+	list_for_each_entry(f, &vm->files.files, all) {
+		u64 entry;
+
+		for (u64 i = 0; f->shmem && (entry = xa_next(&f->mapping.pages, &i, UINT64_MAX)); i++) {
+			swp_entry_t e = shmem_entry_swap(entry);
+
+			if (xa_is_value(entry) && swap_count(&vm->swap, e))
+				s->refs[swp_type(e)][swp_offset(e)]++;
+		}
+	}
+}
+
 static int compare(struct vm *vm, const struct swap_scan *s, char *why, size_t n)
 {
 	for (unsigned t = 0; t < MAX_SWAPFILES; t++)
@@ -80,6 +98,8 @@ int vm_swap_check(struct vm *vm, char *why, size_t n)
 	list_for_each_entry(mm, &vm->mms, all)
 		if (!r)
 			r = scan_mm(vm, mm, &s, why, n);
+	if (!r)
+		scan_files(vm, &s);
 	if (!r)
 		r = compare(vm, &s, why, n);
 	for (unsigned t = 0; t < MAX_SWAPFILES; t++)

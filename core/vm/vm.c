@@ -14,6 +14,7 @@
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/tlb.h"
+#include "core/vm/writeback.h"
 
 /* ---- boot ---- */
 
@@ -85,6 +86,8 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	if (!r)
 		r = swap_init(&vm->swap, vm->phys, &vm->lru, c, pt_swap_max_offset(vm_geometry(vm)));
 	if (!r)
+		r = writeback_init(vm, c);
+	if (!r)
 		r = vm_tlb_init(vm);
 	if (!r)
 		r = make_caches(vm);
@@ -123,6 +126,9 @@ int vm_sysctl(struct vm *vm, const char *name, const char *value)
 		{"mmap_min_addr", offsetof(struct vm, mmap_min_addr)},
 		{"overcommit_memory", offsetof(struct vm, overcommit)},
 		{"overcommit_ratio", offsetof(struct vm, overcommit_ratio)},
+		{"dirty_ratio", offsetof(struct vm, dirty_ratio)},
+		{"dirty_background_ratio", offsetof(struct vm, dirty_background_ratio)},
+		{"highmem_is_dirtyable", offsetof(struct vm, highmem_is_dirtyable)},
 	};
 	char *end;
 	u64 v = strtoull(value, &end, 0);
@@ -278,29 +284,6 @@ int vm_thread(struct vm *vm, struct task *t, u32 tid, u32 *idx)
 }
 
 /* ---- for results ---- */
-
-s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name)
-{
-	(void)name;
-	return filemap_open(&vm->files, id, size, !strcmp(kind, "tmpfs")) ? 0 : -ENOMEM;
-}
-
-s64 vm_ftruncate(struct vm *vm, u64 id, u64 size)
-{
-	struct vm_file *f = filemap_find(&vm->files, id);
-	u64 page = 1ull << vm->page_shift, keep = ALIGN_UP(size, page) >> vm->page_shift;
-
-	if (!f)
-		return -ENOMEM;
-	vma_interval_tree_foreach(v, &f->i_mmap, keep, UINT64_MAX) {
-		u64 pages = vma_pages(vm, v), first = keep > v->vm_pgoff ? keep - v->vm_pgoff : 0;
-
-		if (first < pages)
-			zap_range(vm, v->vm_mm, v->vm_start + (first << vm->page_shift), v->vm_end);
-	}
-	filemap_truncate(&vm->files, f, size);
-	return 0;
-}
 
 vaddr_t vm_task_size(const struct vm *vm)
 {

@@ -62,8 +62,34 @@ s64 sys_munlockall(struct vm *vm, struct task *t);
 /* Announces file @id of @size bytes; @kind "tmpfs" or anything else for a disk file. 0 or -errno. */
 s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name);
 
-/* Pages beyond the new end leave the page cache and all address spaces (spec 14). 0. */
+/*
+ * Sets the size: pages beyond the new end leave the page cache and all address spaces, private copies
+ * too. 0, -EFBIG, -ENOMEM. (spec 14 s6)
+ */
 s64 vm_ftruncate(struct vm *vm, u64 id, u64 size);
+
+/*
+ * File @id through the page cache (spec 14 s3, s4): bytes read or written, or -errno. @buf: user memory
+ * that is touched and copied to or from, page by page; 0: none, and what is written is made up, the same
+ * for equal histories. Writers may have to write dirty pages of others (s7).
+ */
+s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf);
+s64 sys_fwrite(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf);
+/* Removes the name; pages go with the last mapping. 0 or -ENOENT. */
+s64 sys_unlink(struct vm *vm, u64 id);
+/* Writes all dirty pages and waits. 0, or once the error that writing met. */
+s64 sys_fsync(struct vm *vm, u64 id);
+/* spec 14 s7: 0, -EINVAL, -ENOMEM (hole), -EBUSY (locked), or the error that writing met. */
+s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags);
+/* MM_MADV_NORMAL, RANDOM, SEQUENTIAL, WILLNEED, DONTNEED, NOREUSE of the whole file. 0 or -EINVAL. */
+s64 sys_fadvise(struct vm *vm, u64 id, u32 advice);
+/*
+ * Pages [first, last] of @f become holes and leave all page tables; private copies stay. 0 or -ENOSPC.
+ * (MADV_REMOVE)
+ */
+int vm_punch_hole(struct vm *vm, struct vm_file *f, u64 first, u64 last);
+/* drop_caches 1. Pages that went. */
+u64 vm_drop_pagecache(struct vm *vm);
 
 /* ---- accesses ---- */
 
@@ -75,6 +101,8 @@ enum mm_op_res mm_access_range(struct vm *vm, struct task *t, vaddr_t addr, u64 
 enum mm_op_res mm_write_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag);
 /* Sets contents without counting as accesses: page i gets @tag + i * @step. 0 or -EFAULT. */
 s64 mm_fill(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag, u64 step);
+/* Frame mapped at @addr; false: none. */
+bool mm_frame(struct vm *vm, struct task *t, vaddr_t addr, pfn_t *pfn);
 /* Content tag of the page at @addr; false if nothing is mapped there. */
 bool mm_read_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 *tag);
 
