@@ -58,10 +58,12 @@ static int write_protect_page(struct ksm *k, struct merge *m)
 	if (PageKsm(p) || ksm_follow_page(k->vm, m->vma->vm_mm, m->addr, &m->slot) != p)
 		return -EFAULT;
 	m->pte = get_pte(k->vm, m->slot, 0);
-	if (!pte_write(m->pte) && !pte_dirty(m->pte))
+	if (!pte_write(m->pte) && !pte_dirty(m->pte) &&
+	    !(k->vm->modern && PageAnonExclusive(p)))
 		return 0;
 	if (page_mapcount(p) + 1 + swapped != page_count(p))
 		return -EFAULT;
+	ClearPageMappedToDisk(p); /* PG_anon_exclusive: it may be shared from now on */
 	if (pte_dirty(m->pte))
 		SetPageDirty(p);
 	m->pte = pte_mkclean(pte_wrprotect(m->pte));
