@@ -65,7 +65,19 @@ unsigned filemap_fault_slow(struct filemap *fm, struct vm_file *f, u64 index, un
 MM_INLINE unsigned filemap_fault(struct filemap *fm, struct vm_file *f, u64 index, unsigned advice,
 				 struct page **out)
 {
-	return filemap_fault_slow(fm, f, index, advice, out);
+	const u32 told =
+		1u << PG_uptodate | 1u << PG_locked | 1u << PG_reclaim | 1u << PG_owner_priv_1;
+	struct page *p = filemap_lookup(fm->phys, f, index);
+
+	if (MM_UNLIKELY(!p || (p->flags & told) != 1u << PG_uptodate || index >= file_pages(fm, f)))
+		return filemap_fault_slow(fm, f, index, advice, out);
+	if (!f->shmem) {
+		count_vm_event(fm->hw, fm->hw->cpu, EV_CACHE_HITS);
+		if (f->ra.mmap_miss && !(advice & FILE_FAULT_RAND))
+			f->ra.mmap_miss--;
+	}
+	*out = p;
+	return 0;
 }
 
 #define FILE_MAX_PAGES (1ull << 36) /* pages a file may have */

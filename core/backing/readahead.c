@@ -7,9 +7,9 @@
 #include "core/base/bits.h"
 #include "core/phys/page_alloc.h"
 
-#define RA_GFP	    (GFP_HIGHUSER_MOVABLE | MM_GFP_COLD | MM_GFP_NORETRY | MM_GFP_NOWARN)
-#define CHUNK_BYTES (2 * MiB) /* of a forced read-ahead */
-#define MAX_CHUNK   (CHUNK_BYTES >> 12)
+#define RA_GFP	     (GFP_HIGHUSER_MOVABLE | MM_GFP_COLD | MM_GFP_NORETRY | MM_GFP_NOWARN)
+#define FORCED_BYTES (2 * MiB) /* most that a forced read-ahead reads */
+#define MAX_CHUNK    (FORCED_BYTES >> 12)
 
 /* First window for a read of @req pages. */
 static u64 init_size(u64 req, u64 max)
@@ -89,14 +89,11 @@ static void submit(struct filemap *fm, struct vm_file *f)
 
 int force_page_cache_readahead(struct filemap *fm, struct vm_file *f, u64 index, u64 nr)
 {
-	u64 chunk = CHUNK_BYTES >> fm->phys->page_shift, end = file_pages(fm, f);
+	u64 most = FORCED_BYTES >> fm->phys->page_shift;
 
 	if (f->shmem)
 		return -EINVAL;
-	if (index >= end)
-		return 0;
-	for (nr = mm_min(nr, end - index); nr; nr -= mm_min(nr, chunk), index += chunk)
-		do_readahead(fm, f, index, mm_min(nr, chunk), 0);
+	do_readahead(fm, f, index, mm_min(nr, most), 0);
 	return 0;
 }
 

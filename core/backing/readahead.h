@@ -24,7 +24,10 @@ void page_cache_sync_readahead(struct filemap *fm, struct vm_file *f, u64 index,
 /* The reader met marker @p at @index; takes the mark away. Nothing while @p is written. */
 void page_cache_async_readahead(struct filemap *fm, struct vm_file *f, struct page *p, u64 index,
 				u64 req);
-/* [index, index + nr) in pieces of 2 MiB, whatever the state says. -EINVAL for tmpfs, else 0. */
+/*
+ * [index, index + nr), but no more than 2 MiB (4.0's max_sane_readahead), whatever the state says.
+ * -EINVAL for tmpfs, else 0.
+ */
 int force_page_cache_readahead(struct filemap *fm, struct vm_file *f, u64 index, u64 nr);
 
 /* A fault misses @index: the pages around it, a sequential window with @seq, nothing with @rand. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pages leave the cache because their file gets shorter, or because nobody needs them (spec 14 s6).
  */
+#include <errno.h>
 #include <string.h>
 
+#include "core/backing/file_io.h"
 #include "core/backing/filemap.h"
 #include "core/backing/pageio.h"
 #include "core/backing/shmem.h"
+#include "core/base/bits.h"
+#include "core/base/limits.h"
 
 static void truncate_page(struct filemap *fm, struct page *p)
 {
@@ -76,10 +80,15 @@ void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size)
 
 int filemap_punch(struct filemap *fm, struct vm_file *f, u64 first, u64 last)
 {
+	u64 end = mm_min(last, FILE_MAX_PAGES) + 1;
 	int r = 0;
 
+	if (!f->shmem) /* beyond the file there is nothing to clear on the device */
+		end = mm_min(end, file_pages(fm, f));
+	if (!f->shmem && end > first && end - first > MM_MAX_PUNCH)
+		return -ENOSPC;
 	drop_range(fm, &f->mapping, first, last);
-	for (u64 i = first; !f->shmem && !r && i <= last && i < file_pages(fm, f); i++)
+	for (u64 i = first; !f->shmem && !r && i < end; i++)
 		r = store_clear(&f->store, fm->hw, i);
 	return r;
 }

@@ -12,6 +12,7 @@
 #define MM_MAX_CACHES      4096 /* object caches of a machine */
 #define MM_MAX_KEY         64  /* bytes of a configuration key */
 #define MM_MAX_TASKS       (1u << 22) /* dense task (thread) indices of a trace */
+#define MM_MAX_PUNCH       (1u << 20) /* pages of a disk file that one call makes a hole */
 #define MM_MAX_FILES       (1u << 20) /* files of a trace */
 #define MM_MAX_OP_BATCH    4096 /* operations handed to machine_apply() at once */
 #define MM_MAX_MISMATCHES  32  /* differences listed in a result; the count goes on */

@@ -98,12 +98,7 @@ static int copy_piece(const struct transfer *x, const struct file_piece *piece, 
 
 static int read_piece(void *self, const struct file_piece *piece)
 {
-	const struct transfer *x = self;
-
-	if (x->buf)
-		return copy_piece(x, piece, true);
-	charge(x->vm->hw, COST_COPY_PAGE);
-	return 0;
+	return copy_piece(self, piece, true);
 }
 
 static void make_up(const struct transfer *x, const struct file_piece *piece)
@@ -153,11 +148,18 @@ s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t b
 {
 	struct vm_file *f = filemap_find(&vm->files, id);
 	struct transfer x = {.vm = vm, .t = t, .buf = buf};
+	s64 r;
 
 	charge(vm->hw, COST_SYSCALL);
-	return f ? file_read(&vm->files, f, off, len,
-			     &(struct file_actor){.self = &x, .copy = read_piece})
-		 : -ENOMEM;
+	if (!f)
+		return -ENOMEM;
+	if (buf)
+		return file_read(&vm->files, f, off, len,
+				 &(struct file_actor){.self = &x, .copy = read_piece});
+	r = file_read(&vm->files, f, off, len, NULL);
+	if (r > 0)
+		charge_n(vm->hw, COST_COPY_PAGE, ((u64)r >> vm->page_shift) + 1);
+	return r;
 }
 
 s64 sys_fwrite(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf)
