@@ -341,14 +341,15 @@ static bool next_page(struct ksm *k, struct batch *b)
 /* What the next scan of this page may take for granted. */
 static void leave_mark(struct ksm *k, const struct page *page, const struct rmap_item *item)
 {
-	u32 mark, settled = k->by_hash ? KSM_MARK_SETTLED : 0;
+	u32 mark, settled = k->pass_settled ? KSM_MARK_SETTLED : 0;
 	pfn_t pfn = page_to_pfn(k->phys, page);
 
 	if (!k->mark)
 		return;
 	if (item->address & KSM_STABLE_FLAG)
 		pfn = item->head->kpfn;
-	else if (!(item->address & KSM_UNSTABLE_FLAG) || k->smart_scan)
+	else if (!(item->address & KSM_UNSTABLE_FLAG) || k->smart_scan || !settled ||
+		 ksm_stable_exists(k, item->hash)) /* the next search meets its duplicates */
 		settled = 0;
 	mark = KSM_MARK_ITEM | hw_frame_version(k->hw, pfn);
 	if ((*k->mark & KSM_MARK_VERSION) == (mark & KSM_MARK_VERSION))
@@ -412,6 +413,17 @@ static u64 ksmd_step(void *self, u64 budget)
 
 /* ---- control ---- */
 
+/* The full scan is given up: what it put into the unstable tree leaves it. */
+static void abandon_round(struct ksm *k)
+{
+	struct mm_slot *slot;
+
+	list_for_each_entry(slot, &k->vm->ksm.slots, mm_list)
+		for (struct rmap_item *i = slot->rmap_list; i; i = i->rmap_list)
+			if (i->address & KSM_UNSTABLE_FLAG)
+				ksm_remove_from_tree(k, i);
+}
+
 /* Every KSM page is broken and every item freed. 0 or -ENOMEM: stopped half way. */
 static int unmerge_all(struct ksm *k)
 {
@@ -440,6 +452,8 @@ static int unmerge_all(struct ksm *k)
 	(void)ksm_remove_all_nodes(k);
 	k->seqnr = 0;
 out:
+	if (r)
+		abandon_round(k);
 	enter_slot(k, &reg->slots);
 	ksm_forget_all(k);
 	return r;
@@ -576,7 +590,7 @@ struct ksm *ksm_create(struct vm *vm, const struct machine_config *c)
 	k->stable_node_chains_prune_millisecs = c->ksm_stable_node_chains_prune_millisecs;
 	k->volatile_first = c->ksm_volatile_first;
 	k->xxhash = c->ksm_checksum == KSM_XXHASH;
-	k->by_hash = c->ksm_order == KSM_BY_HASH;
+	k->by_hash = k->pass_settled = c->ksm_order == KSM_BY_HASH;
 	k->stale_ends_search = c->policy == POLICY_4_0;
 	k->epoch = 1;
 	k->item_cache =

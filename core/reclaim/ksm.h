@@ -42,6 +42,7 @@ struct ksm {
 		smart_scan;
 	u64 stable_node_chains_prune_millisecs;
 	bool volatile_first, xxhash, by_hash;
+	bool pass_settled; /* with by_hash; tests switch it off: every page is looked at */
 	bool stale_ends_search; /* 4.0: a search that meets a stale node gives up, later it starts
 				   again */
 

@@ -102,11 +102,12 @@ static int check_tree_node(struct census *c, struct stable_node *node)
 static int check_trees(struct census *c)
 {
 	struct ksm *k = c->k;
+	bool scanning = k->vm->ksm.cursor != &k->vm->ksm.slots; /* else the unstable tree is void */
 	struct stable_node *node;
 	int r = 0;
 
 	for (u32 nid = 0; nid < MM_MAX_NODES; nid++) {
-		if (rb_check(&k->stable[nid]) || rb_check(&k->unstable[nid]))
+		if (rb_check(&k->stable[nid]) || (scanning && rb_check(&k->unstable[nid])))
 			return broken(c, 1, "a tree is no red-black tree", nid);
 		for (struct rb_node *n = rb_first(&k->stable[nid]); n && !r; n = rb_next(n))
 			r = check_tree_node(c, container_of(n, struct stable_node, node));

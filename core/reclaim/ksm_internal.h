@@ -23,6 +23,8 @@ bool ksm_sharing_candidate(const struct ksm *k, const struct stable_node *node);
 void ksm_remove_from_tree(struct ksm *k, struct rmap_item *item);
 /* The KSM page of equal contents with a reference (a KSM page's own), or NULL. */
 struct page *ksm_stable_search(struct ksm *k, struct page *page, u64 hash);
+/* ksm_order=hash: is there a node of these contents, whether it has room or not? */
+bool ksm_stable_exists(const struct ksm *k, u64 hash);
 /* A node for the new KSM page @kpage; NULL: no memory, or an equal node may not be joined. */
 struct stable_node *ksm_stable_insert(struct ksm *k, struct page *kpage, u64 hash);
 void ksm_stable_append(struct ksm *k, struct rmap_item *item, struct stable_node *node);

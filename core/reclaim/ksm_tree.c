@@ -470,6 +470,15 @@ static struct page *own_page(struct ksm *k, struct page *page, const struct stab
 	return page;
 }
 
+bool ksm_stable_exists(const struct ksm *k, u64 hash)
+{
+	struct stable_node *n = k->stable_hash.bucket ? *bucket_of(&k->stable_hash, hash) : NULL;
+
+	while (n && n->hash != hash)
+		n = n->bucket;
+	return n;
+}
+
 /* The misplaced node of @page goes where @l looked; NULL if its page cannot take another mapping.
  */
 static struct page *place_node(struct ksm *k, struct page *page, struct stable_node *mine, u64 hash,
@@ -549,7 +558,7 @@ no_place:
 	return NULL;
 }
 
-/* 0, or -EBUSY: the page is still mapped. */
+/* 0, or -EBUSY: the page is still mapped, by a fork whose mapping is not mergeable. */
 static int drop_node(struct ksm *k, struct stable_node *node)
 {
 	struct page *p = ksm_get_page(k, node);
@@ -570,14 +579,16 @@ static int drop_node(struct ksm *k, struct stable_node *node)
 static int drop_tree_node(struct ksm *k, struct stable_node *node)
 {
 	struct stable_node *dup;
+	int r = 0;
 
 	if (!node->chain)
 		return drop_node(k, node);
 	hlist_for_each_entry_safe(dup, &node->hlist, link)
 		if (drop_node(k, dup))
-			return -EBUSY;
-	free_chain(k, node);
-	return 0;
+			r = -EBUSY;
+	if (!r)
+		free_chain(k, node);
+	return r;
 }
 
 int ksm_remove_all_nodes(struct ksm *k)
@@ -590,8 +601,11 @@ int ksm_remove_all_nodes(struct ksm *k)
 			r = drop_tree_node(
 				k, container_of(k->stable[nid].node, struct stable_node, node));
 	for (u64 i = 0; k->stable_hash.bucket && i < 1ull << k->stable_hash.bits; i++)
-		while (!r && k->stable_hash.bucket[i])
-			r = drop_tree_node(k, k->stable_hash.bucket[i]);
+		for (struct stable_node *n = k->stable_hash.bucket[i], *next; n; n = next) {
+			next = n->bucket;
+			if (drop_tree_node(k, n))
+				r = -EBUSY;
+		}
 	hlist_for_each_entry_safe(node, &k->misplaced, link)
 		if (drop_node(k, node))
 			r = -EBUSY;

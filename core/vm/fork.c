@@ -185,6 +185,10 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 			vma_interval_tree_remove(&v->vm_file->i_mmap, v);
 		vma_free(vm, v);
 	}
+	mm->mmap = NULL; /* the struct may outlive its mappings */
+	mm->mm_rb.node = NULL;
+	mm->map_count = 0;
+	mm->highest_vm_end = mm->total_vm = mm->locked_vm = 0;
 	BUG_ON(mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] || mm->rss[MM_SHMEMPAGES]);
 }
 

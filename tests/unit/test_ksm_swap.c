@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* KSM pages that are swapped: one slot for all, copies on the way back (spec 11 s5, s6; 08 s8). */
+#include "core/reclaim/ksm_internal.h"
+#include "tests/swap_rig.h"
+
+#define RIG(...) srig_boot((const char *const[]){"mem=64M", "swap=16M", __VA_ARGS__, NULL})
+
+/* Three processes, each with one page of the same contents at an address of its own, merged. */
+static struct page *three_mappers(struct srig *g, struct task **t)
+{
+	struct page *p;
+
+	for (u32 i = 0; i < 3; i++) {
+		t[i] = srig_task(g, 1 + i);
+		srig_map(g, t[i], BASE + i * 16 * PAGE, 1);
+		assert_int_equal(sys_madvise(g->vm, t[i], BASE + i * 16 * PAGE, PAGE, MM_MADV_MERGEABLE), 0);
+		srig_write(g, t[i], BASE + i * 16 * PAGE, 77);
+	}
+	ksm_full_scans(g->m->reclaim.ksm, 2);
+	p = srig_page(g, t[0], BASE);
+	assert_true(PageKsm(p));
+	assert_int_equal(page_mapcount(p), 3);
+	srig_sound(g);
+	return p;
+}
+
+static void test_A11_14_swapped_ksm_page(void **state)
+{
+	static const char *const orders[] = {"ksm_order=contents", "ksm_order=hash"};
+
+	(void)state;
+	for (size_t o = 0; o < ARRAY_SIZE(orders); o++) {
+		struct srig g = RIG(orders[o]);
+		struct task *t[3];
+		struct page *p = three_mappers(&g, t);
+		struct page *seen[3];
+		swp_entry_t e;
+
+		assert_true(srig_swap_out_page(&g, p, STEP_FREED, NULL, NULL));
+		e = srig_entry(&g, t[0], BASE);
+		assert_int_equal(swap_map_byte(g.sw, e), 3);
+		for (u32 i = 0; i < 3; i++)
+			assert_int_equal(srig_entry(&g, t[i], BASE + i * 16 * PAGE).v, e.v);
+		assert_int_equal(srig_event(&g, EV_PSWPOUT), 1);
+		srig_sound(&g);
+		for (u32 i = 0; i < 3; i++) { /* the first takes the page read, the others copies of it */
+			assert_int_equal(srig_read(&g, t[i], BASE + i * 16 * PAGE), 77);
+			seen[i] = srig_page(&g, t[i], BASE + i * 16 * PAGE);
+			assert_false(PageKsm(seen[i]));
+			assert_int_equal(page_mapcount(seen[i]), 1);
+			for (u32 k = 0; k < i; k++)
+				assert_ptr_not_equal(seen[i], seen[k]);
+			srig_sound(&g);
+		}
+		assert_int_equal(srig_event(&g, EV_PSWPIN), 1);
+		srig_write(&g, t[1], BASE + 16 * PAGE, 78);
+		assert_int_equal(srig_read(&g, t[0], BASE), 77);
+		assert_int_equal(srig_read(&g, t[2], BASE + 32 * PAGE), 77);
+		ksm_full_scans(g.m->reclaim.ksm, 3);
+		assert_true(PageKsm(srig_page(&g, t[0], BASE)));
+		assert_ptr_equal(srig_page(&g, t[0], BASE), srig_page(&g, t[2], BASE + 32 * PAGE));
+		srig_end(&g);
+	}
+}
+
+/* Still in the swap cache, with its node alive: mapped again as the KSM page it is. */
+static void test_read_again_from_the_swap_cache(void **state)
+{
+	struct srig g = RIG("ksm_order=contents");
+	struct task *t[3];
+	struct page *p = three_mappers(&g, t);
+
+	(void)state;
+	assert_false(srig_swap_out_page(&g, p, STEP_WRITTEN, NULL, NULL));
+	assert_int_equal(page_mapcount(p), 0);
+	assert_int_equal(srig_read(&g, t[1], BASE + 16 * PAGE), 77);
+	assert_ptr_equal(srig_page(&g, t[1], BASE + 16 * PAGE), p);
+	assert_true(PageKsm(p));
+	srig_write(&g, t[0], BASE, 5); /* never the owner: a copy */
+	assert_ptr_not_equal(srig_page(&g, t[0], BASE), p);
+	assert_int_equal(srig_read(&g, t[2], BASE + 32 * PAGE), 77);
+	assert_int_equal(page_mapcount(p), 2);
+	srig_sound(&g);
+	assert_int_equal(ksm_set_run(g.m->reclaim.ksm, KSM_RUN_UNMERGE), 0);
+	assert_int_equal(srig_read(&g, t[2], BASE + 32 * PAGE), 77);
+	srig_end(&g);
+}
+
+/* page_referenced and try_to_unmap find all mappings, those of later forks too. (s7) */
+static void test_rmap_of_a_ksm_page_finds_forks(void **state)
+{
+	struct srig g = RIG("ksm_order=contents");
+	struct task *t[3], *child;
+	struct page *p = three_mappers(&g, t);
+	u32 flags;
+
+	(void)state;
+	child = srig_fork(&g, t[2], 4);
+	assert_int_equal(page_mapcount(p), 4);
+	for (u32 i = 0; i < 3; i++)
+		srig_read(&g, t[i], BASE + i * 16 * PAGE);
+	srig_read(&g, child, BASE + 32 * PAGE);
+	assert_int_equal(page_referenced(g.vm, p, false, &flags), 4);
+	assert_int_equal(page_referenced(g.vm, p, false, &flags), 0);
+	assert_true(srig_swap_out_page(&g, p, STEP_FREED, NULL, NULL));
+	assert_int_equal(swap_map_byte(g.sw, srig_entry(&g, child, BASE + 32 * PAGE)), 4);
+	assert_int_equal(srig_read(&g, child, BASE + 32 * PAGE), 77);
+	srig_end(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_A11_14_swapped_ksm_page),
+		cmocka_unit_test(test_read_again_from_the_swap_cache),
+		cmocka_unit_test(test_rmap_of_a_ksm_page_finds_forks),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
