@@ -407,7 +407,8 @@ static u64 ksmd_step(void *self, u64 budget)
 		ksm_do_scan(k, k->pages_to_scan);
 	used = k->hw->now - start;
 	k->hw->now = start;
-	d->period = should_run(k) ? used + k->sleep_millisecs * 1000000 + !k->sleep_millisecs : 0;
+	if (should_run(k))
+		d->due = start + used + k->sleep_millisecs * 1000000;
 	return 0;
 }
 
@@ -562,14 +563,16 @@ void ksm_stats(const struct ksm *k, struct ksm_stats *out)
 
 /* ---- boot ---- */
 
-static int start_daemon(struct ksm *k, u64 run)
+/* ksmd sleeps between batches whatever the other threads do; with threads=manual it only steps. */
+static int start_daemon(struct ksm *k, const struct machine_config *c)
 {
-	int id = clock_add_daemon(k->hw, ksmd_step, k, CLOCK_NEVER, 0);
+	bool manual = c->threads == THREADS_MANUAL;
+	int id = manual ? -1 : clock_add_daemon(k->hw, ksmd_step, k, CLOCK_NEVER, 0);
 
-	if (id < 0)
+	if (id < 0 && !manual)
 		return id;
 	k->vm->ksm.daemon = id;
-	return ksm_set_run(k, run);
+	return ksm_set_run(k, c->ksm_run);
 }
 
 struct ksm *ksm_create(struct vm *vm, const struct machine_config *c)
@@ -597,7 +600,7 @@ struct ksm *ksm_create(struct vm *vm, const struct machine_config *c)
 		kmem_cache_create(vm->kmem, "ksm_rmap_item", sizeof(struct rmap_item), 0, 0, NULL);
 	k->node_cache = kmem_cache_create(vm->kmem, "ksm_stable_node", sizeof(struct stable_node),
 					  0, 0, NULL);
-	if (!k->item_cache || !k->node_cache || start_daemon(k, c->ksm_run)) {
+	if (!k->item_cache || !k->node_cache || start_daemon(k, c)) {
 		ksm_destroy(k);
 		return NULL;
 	}

@@ -140,7 +140,8 @@ static void one_op(struct storm *s)
 	else if (what < 28)
 		op_unmap(s, t);
 	else if (what < 31)
-		(void)ksm_advise(&s->g, t, first, 1 + below(s, 80), below(s, 3) ? MM_MADV_MERGEABLE : MM_MADV_UNMERGEABLE);
+		(void)ksm_advise(&s->g, t, first, 1 + below(s, 80),
+				 below(s, 3) ? MM_MADV_MERGEABLE : MM_MADV_UNMERGEABLE);
 	else if (what < 38 && !s->whole)
 		ksm_do_scan(s->g.k, 1 + below(s, 900));
 	else if (what < 39)

@@ -671,7 +671,7 @@ static void test_A11_16_trees_in_order_of_contents(void **state)
 			ksm_fill(&g, 1, 3 * i + 2, 1, prng_u64(&prng), 0);
 		}
 		ksm_scan(&g, 1);
-		ksm_do_scan(g.k, 300); /* round 2 without its end, which would empty nothing, but the next begin would */
+		ksm_do_scan(g.k, 300); /* round 2, but for its end */
 		assert_int_equal(in_order(&g, &g.k->stable[0], true), 100);
 		assert_int_equal(in_order(&g, &g.k->unstable[0], false), 100);
 		ksm_end(&g);
