@@ -139,11 +139,22 @@ static void finish_slot(struct ksm *k)
 
 /* ---- the next page ---- */
 
-/* A batch on its way: what it may still scan, and the page it came to. */
+/* A leaf table's part of a VMA. */
+struct leaf_part {
+	pt_slot *slots;
+	unsigned n;
+	vaddr_t va;
+};
+
+/* A batch on its way: what it may still scan, the page it came to, and the table it is in. */
 struct batch {
 	u64 left;
-	struct page *page;
+	struct page *page; /* with a reference */
 	struct rmap_item *item;
+	struct leaf_part part; /* n 0: none */
+	unsigned next;	       /* slot of the part */
+	u32 *marks;
+	struct ksm_leaf *leaf;
 };
 
 /* Growing pauses for pages that did not merge. (s9 Modern) */
@@ -165,13 +176,6 @@ static bool smart_skip(struct ksm *k, const struct page *page, struct rmap_item 
 	ksm_remove_from_tree(k, item);
 	return true;
 }
-
-/* A leaf table's part of a VMA. */
-struct leaf_part {
-	pt_slot *slots;
-	unsigned n;
-	vaddr_t va;
-};
 
 static int first_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
@@ -233,70 +237,79 @@ static unsigned pass_settled(struct ksm *k, const struct leaf_part *part, unsign
 	return i;
 }
 
-/* True: @b->item is due, the batch is over, or memory is. False: the part is done. */
-static bool scan_leaf(struct ksm *k, struct mm_slot *slot, const struct leaf_part *part,
-		      struct batch *b)
+/* The item of candidate @p in slot b->next becomes due. False: it is skipped this time. */
+static bool take_page(struct ksm *k, struct mm_slot *slot, struct page *p, struct batch *b)
 {
-	u64 page = 1ull << k->phys->page_shift;
-	struct ksm_leaf *leaf = NULL;
-	u32 *marks = ksm_leaf_marks(k, slot, part->va, part->slots, &leaf);
+	get_page(p); /* the item's allocation may reclaim */
+	if (k->passed_to)
+		catch_up(k);
+	b->item = get_item(k, slot, k->address);
+	k->no_memory = !b->item;
+	if (!b->item) {
+		lru_put_page(&k->vm->lru, p);
+		return true;
+	}
+	k->gone = false;
+	k->rmap_list = &b->item->rmap_list;
+	k->mark = b->marks ? &b->marks[b->next] : NULL;
+	if (k->mark)
+		*k->mark |= KSM_MARK_ITEM;
+	if (smart_skip(k, p, b->item)) {
+		lru_put_page(&k->vm->lru, p);
+		b->item = NULL;
+		return false;
+	}
+	k->address += 1ull << k->phys->page_shift;
+	b->page = p;
+	b->next++;
+	return true;
+}
 
-	for (unsigned i = 0; i < part->n; i++) {
+/* True: @b->item is due, the batch is over, or memory is. False: the part is done. */
+static bool scan_leaf(struct ksm *k, struct mm_slot *slot, struct batch *b)
+{
+	const struct leaf_part *part = &b->part;
+	unsigned shift = k->phys->page_shift;
+
+	for (; b->next < part->n; b->next++) {
 		struct page *p;
 		pte_t pte;
 
-		if (marks && k->by_hash) {
-			i = pass_settled(k, part, i, marks, b);
-			k->address = part->va + i * page;
+		if (b->marks && k->by_hash) {
+			b->next = pass_settled(k, part, b->next, b->marks, b);
+			k->address = part->va + ((u64)b->next << shift);
 			if (!b->left)
 				return true;
-			if (i == part->n)
+			if (b->next == part->n)
 				break;
 		}
-		k->address = part->va + i * page;
-		pte = get_pte(k->vm, part->slots, i);
+		k->address = part->va + ((u64)b->next << shift);
+		pte = get_pte(k->vm, part->slots, b->next);
 		p = pte_present(pte) ? candidate_page(k, pte) : NULL;
-		if (!p) {
-			k->gone |= marks && marks[i];
-			continue;
-		}
-		if (k->passed_to)
-			catch_up(k);
-		b->item = get_item(k, slot, k->address);
-		k->no_memory = !b->item;
-		if (!b->item)
+		if (!p)
+			k->gone |= b->marks && b->marks[b->next];
+		else if (take_page(k, slot, p, b))
 			return true;
-		k->gone = false;
-		k->rmap_list = &b->item->rmap_list;
-		k->mark = marks ? &marks[i] : NULL;
-		if (k->mark)
-			*k->mark |= KSM_MARK_ITEM;
-		if (smart_skip(k, p, b->item)) {
-			b->item = NULL;
-			continue;
-		}
-		k->address += page;
-		b->page = p;
-		get_page(p);
-		return true;
 	}
-	leave_leaf(k, leaf, slot);
+	leave_leaf(k, b->leaf, slot);
+	k->address = part->va + ((u64)part->n << shift);
+	b->part.n = 0;
 	return false;
 }
 
 static bool scan_vma(struct ksm *k, struct mm_slot *slot, struct vm_area_struct *v, struct batch *b)
 {
-	struct leaf_part part;
-
 	if (k->address < v->vm_start)
 		k->address = v->vm_start;
 	while (v->anon_vma && k->address < v->vm_end) {
-		if (!pte_range(k->vm, slot->mm, k->address, v->vm_end, first_leaf, &part))
+		if (!pte_range(k->vm, slot->mm, k->address, v->vm_end, first_leaf, &b->part))
 			break;
-		k->address = part.va;
-		if (scan_leaf(k, slot, &part, b))
+		k->address = b->part.va;
+		b->next = 0;
+		b->leaf = NULL;
+		b->marks = ksm_leaf_marks(k, slot, b->part.va, b->part.slots, &b->leaf);
+		if (scan_leaf(k, slot, b))
 			return true;
-		k->address = part.va + ((u64)part.n << k->phys->page_shift);
 	}
 	k->address = v->vm_end;
 	return false;
@@ -326,6 +339,8 @@ static bool next_page(struct ksm *k, struct batch *b)
 		return false;
 	if (k->vm->ksm.cursor == slots)
 		begin_round(k);
+	else if (b->part.n && scan_leaf(k, cursor_slot(k), b))
+		return true;
 	while (!scan_slot(k, cursor_slot(k), b)) {
 		finish_slot(k);
 		if (k->vm->ksm.cursor == slots) {

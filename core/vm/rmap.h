@@ -81,8 +81,6 @@ MM_INLINE void page_dup_rmap(struct page *p)
 {
 	VM_BUG_ON(!p->_mapcount);
 	p->_mapcount++;
-	if (PageAnon(p))
-		ClearPageMappedToDisk(p); /* no longer exclusive */
 }
 
 /* The page now belongs to @v alone, so later walks need not visit relatives. */
