@@ -196,7 +196,7 @@ MM_INLINE u64 pte_encode_user(pte_t p, bool hwad)
 
 	if (!(v & A64_VALID))
 		return p.v;
-	if ((v & (A64_WRITE | A64_DIRTY)) != (A64_WRITE | A64_DIRTY))
+	if (!(v & A64_WRITE) || !pte_dirty(p)) /* the hardware's dirty state, too, survives a change */
 		v |= A64_RDONLY;
 	if (hwad && v & A64_WRITE)
 		v |= A64_DBM;

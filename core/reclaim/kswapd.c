@@ -111,6 +111,7 @@ static void begin_run(struct kswapd *k)
 	k->state = KSWAPD_BALANCE;
 	k->zone = -1;
 	k->end_zone = 0;
+	k->run_reclaimed = 0;
 	count_vm_event(vs->hw, vs->hw->cpu, EV_PAGEOUTRUN);
 	trace_event(vs->hw, EVENT_KSWAPD_WAKE, k->node->node_id, k->order);
 }
@@ -289,6 +290,7 @@ static bool end_pass(struct kswapd *k)
 	struct scan_control *sc = &k->sc;
 	u64 reclaimed = sc->nr_reclaimed - k->pass_start;
 
+	k->run_reclaimed += reclaimed;
 	k->zone = -1;
 	if (!vs->node && k->order && sc->nr_reclaimed >= 2ull << k->order)
 		k->order = sc->order = 0;
@@ -315,6 +317,19 @@ static bool may_sleep(const struct kswapd *k)
 	return pgdat_balanced(k->vs, k->node, k->balanced_order, k->balanced_idx);
 }
 
+static void fall_asleep(struct kswapd *k)
+{
+	struct vmscan *vs = k->vs;
+
+	k->state = KSWAPD_ASLEEP;
+	k->node->kswapd_asleep = true;
+	trace_event(vs->hw, EVENT_KSWAPD_SLEEP, k->node->node_id);
+	if (vs->compact.reset_suitable)
+		vs->compact.reset_suitable(vs->compact.self, k->node);
+	if (k->new_order && vs->compact.wake_kcompactd)
+		vs->compact.wake_kcompactd(vs->compact.self, k->node, k->new_order, k->idx);
+}
+
 /* Not balanced after all: the next run at once. */
 static void run_again(struct kswapd *k)
 {
@@ -323,6 +338,14 @@ static void run_again(struct kswapd *k)
 	int idx = k->idx;
 
 	count_vm_event(vs->hw, vs->hw->cpu, EV_KSWAPD_HIGH_WMARK_HIT_QUICKLY);
+	k->fruitless = k->run_reclaimed ? 0 : k->fruitless + 1;
+	if (vs->config->threads != THREADS_TIMED && k->fruitless > MAX_RECLAIM_RETRIES) {
+		/* Linux's would spin until somebody else frees memory; here nobody else runs
+		 * meanwhile. */
+		k->fruitless = 0;
+		fall_asleep(k);
+		return;
+	}
 	take_wanted(k);
 	if (vs->node) { /* 4.12 forgets neither order nor zone of an unfinished run */
 		k->order = k->order > order ? k->order : order;
@@ -354,19 +377,6 @@ static void end_run(struct kswapd *k)
 	}
 }
 
-static void fall_asleep(struct kswapd *k)
-{
-	struct vmscan *vs = k->vs;
-
-	k->state = KSWAPD_ASLEEP;
-	k->node->kswapd_asleep = true;
-	trace_event(vs->hw, EVENT_KSWAPD_SLEEP, k->node->node_id);
-	if (vs->compact.reset_suitable)
-		vs->compact.reset_suitable(vs->compact.self, k->node);
-	if (k->new_order && vs->compact.wake_kcompactd)
-		vs->compact.wake_kcompactd(vs->compact.self, k->node, k->new_order, k->idx);
-}
-
 /* The end of the nap, undisturbed. */
 static void wake_from_nap(struct kswapd *k)
 {
@@ -379,6 +389,7 @@ static void wake_from_nap(struct kswapd *k)
 /* One turn of a thread that is awake. */
 static void kswapd_turn(struct kswapd *k)
 {
+	charge(k->vs->hw, COST_SHRINK_UNIT);
 	if (k->woken) {
 		k->woken = false;
 		take_wanted(k);

@@ -275,6 +275,7 @@ void shrink_lruvec(struct vmscan *vs, struct scan_unit *u, struct scan_control *
 	u64 nr[4], target[4], reclaimed = 0;
 	bool adjusted = !sc->limit && !sc->kswapd && sc->priority == DEF_PRIORITY;
 
+	charge(vs->hw, COST_SHRINK_UNIT);
 	scan_targets(vs, u, sc, nr, lru_pages);
 	memcpy(target, nr, sizeof(target));
 	while (nr[LRU_INACTIVE_ANON] || nr[LRU_ACTIVE_FILE] || nr[LRU_INACTIVE_FILE]) {

@@ -74,8 +74,9 @@ struct kswapd {
 	/* the run of balance_pgdat() in progress */
 	struct scan_control sc;
 	int end_zone, zone; /* zone: next to do; below 0: a pass is to begin */
-	u64 attempted, pass_start;
-	bool woken; /* has not looked yet what is wanted */
+	u64 attempted, pass_start, run_reclaimed;
+	u32 fruitless; /* runs in a row that reclaimed nothing */
+	bool woken;    /* has not looked yet what is wanted */
 	bool raise_priority, pgdat_needs_compaction;
 };
 
