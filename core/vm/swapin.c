@@ -170,6 +170,7 @@ int unmap_to_swap(struct vm *vm, struct mm_struct *mm, struct page *page, pte_t 
 		return r;
 	mm->rss[MM_ANONPAGES]--;
 	mm->rss[MM_SWAPENTS]++;
+	ClearPageMappedToDisk(page); /* not PageAnonExclusive() any more: the entry may be copied by fork */
 	*out = swp_entry_to_pte(e);
 	return 0;
 }
