@@ -80,6 +80,7 @@ MM_INLINE void page_add_file_rmap(struct vm *vm, struct page *p)
 MM_INLINE void page_dup_rmap(struct page *p)
 {
 	VM_BUG_ON(!p->_mapcount);
+	ClearPageMappedToDisk(p); /* PageAnonExclusive() */
 	p->_mapcount++;
 }
 
