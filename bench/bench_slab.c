@@ -160,6 +160,7 @@ const struct bench_case bench_slab_cases[] = {
 	ALL(batch, "of 8192 objects, freed in random order, one pair", ONE, 4, 7.5, "mimalloc",
 	    .batch = 0, .iterations = 8192 * 2048),
 	ALL(million, "2^20 live objects, a random one replaced", ONE, 50, 54, "jemalloc", .batch = 0),
-	ALL(remote, "an object freed on another CPU than allocated it", ONE, 10, 30, "mimalloc", .batch = 0),
+	ALL(remote, "an object freed on another CPU than allocated it", ONE, 10, 30, "mimalloc",
+	    .batch = 0, .iterations = 1 << 20), /* many at once: the other thread may first have to get a CPU */
 	{0},
 };

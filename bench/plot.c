@@ -216,15 +216,38 @@ static struct figure *new_figure(struct draw *d, const struct plot *p, const cha
 
 /* ---- one function an input ---- */
 
+/* Whether each of "A+B" begins the name of a case of @bench. */
+static bool has_cases(const json_t *bench, const char *wanted)
+{
+	while (*wanted) {
+		size_t n = strcspn(wanted, "+"), i;
+		const json_t *b;
+		bool found = false;
+
+		json_array_foreach(json_object_get(bench, "benches"), i, b) {
+			const char *name = json_string_value(json_object_get(b, "name"));
+
+			found |= name && !strncmp(name, wanted, n);
+		}
+		if (!found)
+			return false;
+		wanted += n + (wanted[n] == '+');
+	}
+	return true;
+}
+
 static int draw_bench(struct draw *d, const struct plot *p)
 {
-	const char *unit = p->input[5] == ':' ? p->input + 6 : "";
-	char args[900];
+	char unit[sizeof(p->input)], *cases, args[900];
 	struct table t;
 	struct figure *g;
 	int rc;
 
-	if (!d->r->bench)
+	snprintf(unit, sizeof(unit), "%s", p->input[5] == ':' ? p->input + 6 : "");
+	cases = strchrnul(unit, ':');
+	if (*cases)
+		*cases++ = 0;
+	if (!d->r->bench || !has_cases(d->r->bench, cases))
 		return 0;
 	snprintf(args, sizeof(args), "--bench %.800s", d->r->bench_path);
 	rc = results_bench_table(d->r, unit, &t);
@@ -239,6 +262,16 @@ static int draw_bench(struct draw *d, const struct plot *p)
 static bool first_of_trace(const struct results *r, unsigned i)
 {
 	return !i || strcmp(r->replays[i].trace, r->replays[i - 1].trace);
+}
+
+/* Of an input samples:COLUMN only those in which the column says something. */
+static bool has_anything(const struct plot *p, const struct table *t)
+{
+	double least, greatest;
+
+	if (p->input[7] != ':')
+		return true;
+	return table_range(t, table_col(t, p->input + 8), &least, &greatest) && greatest > 0;
 }
 
 static int draw_samples(struct draw *d, const struct plot *p)
@@ -256,6 +289,10 @@ static int draw_samples(struct draw *d, const struct plot *p)
 			continue;
 		if (table_read_csv(&t, r->samples_path, d->err, d->errlen))
 			return -1;
+		if (!has_anything(p, &t)) {
+			table_free(&t);
+			continue;
+		}
 		snprintf(of, sizeof(of), "%.90s on %.90s", r->trace, r->machine);
 		g = new_figure(d, p, of, args);
 		if (g)
@@ -320,7 +357,7 @@ static int draw_plot(struct draw *d, const struct plot *p)
 {
 	if (!strncmp(p->input, "bench", 5) && (!p->input[5] || p->input[5] == ':'))
 		return draw_bench(d, p);
-	if (!strcmp(p->input, "samples"))
+	if (!strncmp(p->input, "samples", 7) && (!p->input[7] || p->input[7] == ':'))
 		return draw_samples(d, p);
 	if (!strcmp(p->input, "replays"))
 		return draw_replays(d, p, false);
@@ -328,7 +365,7 @@ static int draw_plot(struct draw *d, const struct plot *p)
 		return draw_replays(d, p, true);
 	if (!strncmp(p->input, "csv:", 4))
 		return draw_csv(d, p);
-	snprintf(d->err, d->errlen, "plot %s: unknown input '%s': expected bench[:UNIT], samples, replays, "
+	snprintf(d->err, d->errlen, "plot %s: unknown input '%s': expected bench[:UNIT], samples[:COLUMN], replays, "
 		 "all-replays or csv:FILE", p->name, p->input);
 	return -1;
 }

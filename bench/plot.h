@@ -6,7 +6,9 @@
  *
  * x and series are column names of the input, which is one of
  *	bench[:UNIT]  cases of the bench JSON (of one unit)               one figure
+ *	bench:UNIT:A+B  the same if the names of some cases begin with A, others with B
  *	samples       the sampled counters of a replay                    one figure a trace
+ *	samples:COL   the same of traces where column COL is ever above 0
  *	replays       the replays of one trace on several machines       one figure a trace
  *	all-replays   every replay                                       one figure
  *	csv:FILE      FILE in the data directory, with named columns     one figure, if FILE exists

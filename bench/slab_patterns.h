@@ -13,6 +13,7 @@
  *   remote   allocated by one thread (CPU 0), freed by another (CPU 1).
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,15 @@ struct pattern {
 	u64 head __attribute__((aligned(64))); /* written by the producer */
 	u64 tail __attribute__((aligned(64))); /* written by the consumer */
 };
+
+/* Waits a moment for the other thread; on a busy machine it may need the CPU to go on. */
+static inline void pattern_wait(u64 *spins)
+{
+	if (++*spins & 1023)
+		__builtin_ia32_pause();
+	else
+		sched_yield();
+}
 
 static inline u32 *pattern_shuffled(u32 n)
 {
@@ -103,7 +113,7 @@ static void PATTERN(million)(struct pattern *p, u64 n)
 static void *PATTERN(consumer)(void *arg)
 {
 	struct pattern *p = arg;
-	u64 tail = 0;
+	u64 tail = 0, spins = 0;
 
 	for (;;) {
 		u64 head = __atomic_load_n(&p->head, __ATOMIC_ACQUIRE);
@@ -111,7 +121,7 @@ static void *PATTERN(consumer)(void *arg)
 		if (head == tail) {
 			if (__atomic_load_n(&p->stop, __ATOMIC_RELAXED))
 				return NULL;
-			__builtin_ia32_pause();
+			pattern_wait(&spins);
 			continue;
 		}
 		for (; tail != head; tail++)
@@ -122,13 +132,13 @@ static void *PATTERN(consumer)(void *arg)
 
 static void PATTERN(remote)(struct pattern *p, u64 n)
 {
-	u64 head = p->head, end = head + n, tail = p->tail;
+	u64 head = p->head, end = head + n, tail = p->tail, spins = 0;
 
 	while (head != end) {
 		u64 chunk = end - head < 128 ? end - head : 128;
 
 		while (head + chunk - tail > PATTERN_RING) {
-			__builtin_ia32_pause();
+			pattern_wait(&spins);
 			tail = __atomic_load_n(&p->tail, __ATOMIC_ACQUIRE);
 		}
 		for (; chunk; chunk--, head++) {
@@ -140,7 +150,7 @@ static void PATTERN(remote)(struct pattern *p, u64 n)
 		__atomic_store_n(&p->head, head, __ATOMIC_RELEASE);
 	}
 	while (__atomic_load_n(&p->tail, __ATOMIC_ACQUIRE) != end)
-		__builtin_ia32_pause();
+		pattern_wait(&spins);
 }
 
 static void PATTERN(run)(struct pattern *p, u64 n)
