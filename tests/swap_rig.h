@@ -147,6 +147,7 @@ static inline bool srig_swap_out_page(struct srig *g, struct page *p, enum swap_
 	lru_add_drain_all(&vm->lru);
 	if (isolate_lru_page(&vm->lru, p))
 		return false;
+	ClearPageActive(p); /* reclaim takes from the inactive list */
 	if (!trylock_page(p))
 		goto keep;
 	if (fn)

@@ -46,6 +46,12 @@ void filemap_complete_io(struct filemap *fm)
 		end_io(fm, &io);
 	if (fm->disk.daemon >= 0)
 		clock_sleep_until(fm->hw, fm->disk.daemon, blockdev_due(&fm->disk));
+	swap_complete_io(fm->swap);
+}
+
+u64 filemap_io_due(const struct filemap *fm)
+{
+	return mm_min(blockdev_due(&fm->disk), blockdev_due(&fm->swap->dev));
 }
 
 /* Pages that cannot wait in a queue, for want of host memory, are waited for. */
@@ -67,12 +73,13 @@ static void submit(struct filemap *fm, const u32 *frames, unsigned n, bool write
 bool filemap_wait_io(struct filemap *fm)
 {
 	struct hw *hw = fm->hw;
-	u64 due = blockdev_due(&fm->disk);
+	u64 due = filemap_io_due(fm);
+	struct blockdev *dev = due == blockdev_due(&fm->disk) ? &fm->disk : &fm->swap->dev;
 
 	if (due == UINT64_MAX)
 		return false;
 	if (due > hw->now) {
-		fm->disk.waited_ns += due - hw->now;
+		dev->waited_ns += due - hw->now;
 		hw->now = due;
 	}
 	filemap_complete_io(fm);

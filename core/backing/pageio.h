@@ -57,7 +57,9 @@ void end_page_writeback(struct filemap *fm, struct page *p);
 /* The error that writing met since the last call: 0, -EIO, -ENOSPC. Reported once. */
 int mapping_take_error(struct address_space *m);
 
-/* Finishes what the device has done by now. */
+/* When the next page in flight is done, of files or of swap; UINT64_MAX: none is in flight. */
+u64 filemap_io_due(const struct filemap *fm);
+/* Finishes what both devices have done by now. */
 void filemap_complete_io(struct filemap *fm);
 
 #endif

@@ -19,6 +19,7 @@
 #ifndef MEMRIG_SWAP_H
 #define MEMRIG_SWAP_H
 
+#include "core/backing/blockdev.h"
 #include "core/base/list.h"
 #include "core/kmem/slab.h"
 #include "core/phys/lru.h"
@@ -27,6 +28,8 @@
 #define SWAP_OFFSET_BITS 27u
 #define SWAPFILE_CLUSTER 256u
 #define SWAP_BATCH	 64u /* slots a CPU takes or gives back at once (swap_slots=slots) */
+
+#define SWAP_PLUG_MAX	 1024u /* reads waiting to be merged: the largest window of read-ahead */
 
 enum { /* a byte of swap_map */
        SWAP_MAP_MAX = 0x3e,
@@ -110,8 +113,10 @@ struct swap {
 	} ra;
 	struct swap_slots_cache *slots_cache; /* [ncpu]; NULL with swap_slots=global */
 	bool slots_active;		      /* enough free slots to take them in batches */
-	u32 fail_reads;			      /* tests: the next reads fail */
-	u64 nr_reads, nr_writes;
+	struct blockdev dev;
+	bool plugged;		/* reads wait to be merged */
+	u32 nr_plugged, plug[SWAP_PLUG_MAX];
+	u32 fail_reads; /* tests: the next reads fail */
 };
 
 /* @max_offset: what the machine's page-table entries can hold. 0 or -ENOMEM. */
@@ -236,5 +241,7 @@ void free_swap_and_cache(struct swap *sw, swp_entry_t e);
  * is done. Writes nothing if no page table refers to the slot. Counts pswpout. (spec 08 s7 step 3)
  */
 int swap_writepage(struct swap *sw, struct page *p);
+/* Finishes what the device has done by now. */
+void swap_complete_io(struct swap *sw);
 
 #endif

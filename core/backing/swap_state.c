@@ -117,71 +117,6 @@ struct page *lookup_swap_cache(struct swap *sw, swp_entry_t e)
 	return p;
 }
 
-/* ---- device ---- */
-
-static void store_write(struct swap *sw, const struct page *p)
-{
-	swp_entry_t e = page_swp_entry(p);
-	struct swap_info_struct *si = swap_info_of(sw, e);
-	pfn_t pfn = page_to_pfn(sw->phys, p);
-
-	if (si->tags)
-		si->tags[swp_offset(e)] = hw_frame_tag(sw->hw, pfn);
-	else
-		memcpy(si->bytes + ((u64)swp_offset(e) << sw->phys->page_shift),
-		       hw_pfn_ptr(sw->hw, pfn), 1ull << sw->phys->page_shift);
-}
-
-static void store_read(struct swap *sw, struct page *p)
-{
-	swp_entry_t e = page_swp_entry(p);
-	struct swap_info_struct *si = swap_info_of(sw, e);
-	pfn_t pfn = page_to_pfn(sw->phys, p);
-
-	if (si->tags)
-		sw->hw->tags[hw_frame(sw->hw, pfn)] = si->tags[swp_offset(e)];
-	else
-		memcpy(hw_pfn_ptr(sw->hw, pfn),
-		       si->bytes + ((u64)swp_offset(e) << sw->phys->page_shift),
-		       1ull << sw->phys->page_shift);
-}
-
-/* Reads a locked page of the cache; it is unlocked when the device is done. */
-static void swap_readpage(struct swap *sw, struct page *p)
-{
-	VM_BUG_ON(!PageLocked(p) || PageUptodate(p));
-	sw->nr_reads++;
-	charge(sw->hw, COST_SWAP_READ);
-	count_vm_event(sw->hw, sw->hw->cpu, EV_PSWPIN);
-	if (sw->fail_reads) {
-		sw->fail_reads--;
-		SetPageError(p);
-	} else {
-		store_read(sw, p);
-		SetPageUptodate(p);
-	}
-	unlock_page(p);
-}
-
-int swap_writepage(struct swap *sw, struct page *p)
-{
-	if (try_to_free_swap(sw, p)) {
-		unlock_page(p);
-		return 0;
-	}
-	sw->nr_writes++;
-	count_vm_event(sw->hw, sw->hw->cpu, EV_PSWPOUT);
-	SetPageWriteback(p);
-	unlock_page(p);
-	store_write(sw, p);
-	charge(sw->hw, COST_SWAP_WRITE);
-	if (TestClearPageReclaim(p))
-		rotate_reclaimable_page(sw->lru, p);
-	ClearPageWriteback(p);
-	inc_zone_page_state(sw->phys, p, NR_WRITTEN);
-	return 0;
-}
-
 /* ---- reading ---- */
 
 struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
@@ -257,6 +192,7 @@ struct page *swapin_readahead(struct swap *sw, swp_entry_t e, gfp_t gfp)
 
 	if (!mask)
 		return read_swap_cache_async(sw, e, gfp);
+	swap_plug(sw);
 	for (u32 off = first ? first : 1; off <= last; off++) {
 		struct page *p = read_swap_cache_async(sw, swp_entry(swp_type(e), off), gfp);
 
@@ -266,6 +202,7 @@ struct page *swapin_readahead(struct swap *sw, swp_entry_t e, gfp_t gfp)
 			SetPageReclaim(p); /* PG_readahead */
 		lru_put_page(sw->lru, p);
 	}
+	swap_unplug(sw);
 	lru_add_drain(sw->lru, sw->hw->cpu); /* so that reclaim finds them */
 	return read_swap_cache_async(sw, e, gfp);
 }

@@ -21,11 +21,19 @@
 #include "core/backing/swap.h"
 #include "core/backing/swap_internal.h"
 #include "core/base/bits.h"
+#include "core/hw/clock.h"
 #include "core/phys/page_alloc.h"
 
 #define NO_CLUSTER UINT32_MAX
 
 /* ---- life of an area ---- */
+
+static u64 io_daemon(void *self, u64 budget_ns)
+{
+	(void)budget_ns; /* the device has a processor of its own */
+	swap_complete_io(self);
+	return 0;
+}
 
 int swap_init(struct swap *sw, struct phys *phys, struct lru *lru, const struct machine_config *c,
 	      u64 max_offset)
@@ -39,6 +47,12 @@ int swap_init(struct swap *sw, struct phys *phys, struct lru *lru, const struct 
 		.ra = {.hits = 4},
 	};
 	list_init(&sw->avail);
+	blockdev_init(&sw->dev, sw->hw, c->swapdev, c->swapdev_bandwidth, c->swapdev_queue);
+	if (!blockdev_at_once(&sw->dev)) {
+		sw->dev.daemon = clock_add_daemon(sw->hw, io_daemon, sw, CLOCK_NEVER, 0);
+		if (sw->dev.daemon < 0)
+			return -ENOMEM;
+	}
 	if (c->swap_slots != SWAP_SLOTS_SLOTS)
 		return 0;
 	sw->slots_cache = calloc(phys->ncpu, sizeof(*sw->slots_cache));
@@ -75,6 +89,7 @@ void swap_destroy(struct swap *sw)
 		if (sw->info[t])
 			area_free(sw, sw->info[t]);
 	free(sw->slots_cache);
+	blockdev_destroy(&sw->dev);
 	memset(sw, 0, sizeof(*sw));
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/base/bits.h"
+#include "core/backing/pageio.h"
 #include "core/hw/clock.h"
 #include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
@@ -359,7 +360,7 @@ void reclaim_sleep(struct vmscan *vs, u64 ns)
 
 void reclaim_wait(struct vmscan *vs, u64 ns)
 {
-	u64 due = blockdev_due(&vs->files->disk), now = vs->hw->now;
+	u64 due = filemap_io_due(vs->files), now = vs->hw->now;
 
 	if (due != UINT64_MAX)
 		reclaim_sleep(vs, due > now && due - now < ns ? due - now : ns);

@@ -10,15 +10,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/backing/shmem.h"
+#include "core/phys/page_alloc.h"
+#include "core/vm/fork.h"
+#include "core/vm/ksm_rmap.h"
 #include "core/vm/mmap.h"
 #include "core/vm/page_lock.h"
 #include "core/vm/rmap.h"
 #include "core/vm/swapin.h"
 #include "core/vm/vm.h"
+#include "core/vm/vma.h"
 
-struct entry_user { /* one swap entry in a page table */
+struct entry_user { /* who names a slot: a page table, or a file of shared memory */
 	struct vm_area_struct *vma;
-	vaddr_t addr;
+	struct vm_file *file;
+	u64 at;   /* address; index in the file */
 	u32 next; /* index + 1 of the slot's next one */
 };
 
@@ -26,13 +32,17 @@ struct unuse {
 	struct vm *vm;
 	struct swap_info_struct *si;
 	struct vm_area_struct *vma; /* being walked */
-	u32 *first;		    /* [max]: index + 1 into users */
+	u32 *first;                 /* [max]: index + 1 into users */
 	struct entry_user *users;
 	u32 nr, cap;
 };
 
-static int note_user(struct unuse *u, u32 offset, vaddr_t addr)
+static int note_user(struct unuse *u, swp_entry_t e, struct entry_user who)
 {
+	u32 *first = &u->first[swp_offset(e)];
+
+	if (swp_type(e) != u->si->type)
+		return 0;
 	if (u->nr == u->cap) {
 		u32 cap = u->cap ? u->cap * 2 : 1024;
 		struct entry_user *grown = realloc(u->users, cap * sizeof(*grown));
@@ -42,8 +52,9 @@ static int note_user(struct unuse *u, u32 offset, vaddr_t addr)
 		u->users = grown;
 		u->cap = cap;
 	}
-	u->users[u->nr] = (struct entry_user){u->vma, addr, u->first[offset]};
-	u->first[offset] = ++u->nr;
+	who.next = *first;
+	u->users[u->nr] = who;
+	*first = ++u->nr;
 	return 0;
 }
 
@@ -53,21 +64,29 @@ static int note_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 
 	for (unsigned i = 0; i < n; i++) {
 		pte_t p = get_pte(vm, slots, i);
-		swp_entry_t e;
+		struct entry_user who = {.vma = u->vma, .at = va + ((u64)i << vm->page_shift)};
 
-		if (!pte_is_swap(p) || is_migration_entry(p))
-			continue;
-		e = pte_to_swp_entry(p);
-		if (swp_type(e) == u->si->type &&
-		    note_user(u, swp_offset(e), va + ((u64)i << vm->page_shift)))
+		if (pte_is_swap(p) && !is_migration_entry(p) && note_user(u, pte_to_swp_entry(p), who))
 			return -ENOMEM;
 	}
+	return 0;
+}
+
+static int note_file(struct unuse *u, struct vm_file *f)
+{
+	u64 index = 0, entry;
+
+	for (; (entry = xa_next(&f->mapping.pages, &index, UINT64_MAX)); index++)
+		if (xa_is_value(entry) &&
+		    note_user(u, shmem_entry_swap(entry), (struct entry_user){.file = f, .at = index}))
+			return -ENOMEM;
 	return 0;
 }
 
 static int note_all(struct unuse *u)
 {
 	struct mm_struct *mm;
+	struct vm_file *f;
 
 	u->nr = 0;
 	list_for_each_entry(mm, &u->vm->mms, all)
@@ -76,31 +95,96 @@ static int note_all(struct unuse *u)
 			if (pte_range(u->vm, mm, v->vm_start, v->vm_end, note_leaf, u))
 				return -ENOMEM;
 		}
+	list_for_each_entry(f, &u->vm->files.files, all)
+		if (f->shmem && note_file(u, f))
+			return -ENOMEM;
 	return 0;
 }
 
-/* Maps @p, locked, where @user has its entry. */
-static void unuse_pte(struct vm *vm, const struct entry_user *user, struct page *p, swp_entry_t e)
+/* Who was noted must not go while pages are read: memory pressure may kill tasks meanwhile. */
+static void pin_all(struct vm *vm)
+{
+	struct mm_struct *mm;
+	struct vm_file *f;
+
+	list_for_each_entry(mm, &vm->mms, all)
+		mm->mm_users++;
+	list_for_each_entry(f, &vm->files.files, all)
+		filemap_get(f);
+}
+
+static void unpin_all(struct vm *vm)
+{
+	struct mm_struct *mm, *next_mm;
+	struct vm_file *f, *next_file;
+
+	list_for_each_entry_safe(mm, next_mm, &vm->mms, all)
+		mm_put(vm, mm);
+	list_for_each_entry_safe(f, next_file, &vm->files.files, all)
+		filemap_put(&vm->files, f);
+}
+
+/* The page to map for @user: locked @p, or a copy if other mappings than this one own it (KSM). */
+static struct page *page_for(struct vm *vm, const struct entry_user *user, struct page *p)
+{
+	struct page *copy;
+
+	if (MM_LIKELY(!ksm_might_need_to_copy(vm, p, user->vma, user->at))) {
+		get_page(p);
+		return p;
+	}
+	copy = anon_vma_prepare(vm, user->vma) ? NULL : alloc_page(vm->phys, vm->hw->cpu, GFP_HIGHUSER_MOVABLE);
+	if (copy) {
+		hw_copy_frame(vm->hw, page_to_pfn(vm->phys, copy), page_to_pfn(vm->phys, p));
+		SetPageDirty(copy);
+	}
+	return copy;
+}
+
+/* Maps @p, locked, where @user has its entry. 0 or -ENOMEM. */
+static int unuse_pte(struct vm *vm, const struct entry_user *user, struct page *p, swp_entry_t e)
 {
 	struct vm_area_struct *v = user->vma;
-	pt_slot *slot = pte_lookup(vm, v->vm_mm, user->addr);
-	pte_t pte = pte_make((paddr_t)page_to_pfn(vm->phys, p) << vm->page_shift, v->vm_page_prot);
+	pt_slot *slot = pte_lookup(vm, v->vm_mm, user->at);
+	struct page *mine;
+	pte_t pte;
 
 	BUG_ON(!slot);
 	if (get_pte(vm, slot, 0).v != swp_entry_to_pte(e).v)
-		return; /* gone since it was noted */
+		return 0; /* gone since it was noted */
+	mine = page_for(vm, user, p);
+	if (!mine)
+		return -ENOMEM;
+	pte = pte_make((paddr_t)page_to_pfn(vm->phys, mine) << vm->page_shift, v->vm_page_prot);
 	v->vm_mm->rss[MM_SWAPENTS]--;
 	v->vm_mm->rss[MM_ANONPAGES]++;
-	get_page(p);
 	set_pte(vm, slot, pte_mkold(pte));
 	charge(vm->hw, COST_PTE_OP);
-	page_add_anon_rmap(vm, p, v, user->addr, false);
+	if (mine == p)
+		page_add_anon_rmap(vm, p, v, user->at, false);
+	else
+		page_add_new_anon_rmap(vm, mine, v, user->at);
 	swap_free(&vm->swap, e);
-	activate_page(&vm->lru, p); /* so that it does not go straight to another area */
+	activate_page(&vm->lru, mine); /* so that it does not go straight to another area */
+	return 0;
 }
 
-/* Reads one slot back. 0, -ENOMEM, -EIO. */
-static int unuse_slot(struct unuse *u, u32 offset)
+/* A page of shared memory goes back into its file. 0, -ENOMEM, -EIO. */
+static int unuse_file(struct vm *vm, const struct entry_user *user, swp_entry_t e)
+{
+	struct page *p;
+	int r;
+
+	if (xa_load(&user->file->mapping.pages, user->at) != shmem_swap_entry(e))
+		return 0;
+	r = shmem_read_page(&vm->files, user->file, user->at, &p);
+	if (!r && p)
+		lru_put_page(&vm->lru, p);
+	return r;
+}
+
+/* Reads one slot back for the page tables that name it. 0, -ENOMEM, -EIO. */
+static int unuse_mapped(struct unuse *u, u32 offset)
 {
 	struct swap *sw = &u->vm->swap;
 	swp_entry_t e = swp_entry(u->si->type, offset);
@@ -111,19 +195,27 @@ static int unuse_slot(struct unuse *u, u32 offset)
 		return u->si->swap_map[offset] ? -ENOMEM : 0;
 	lock_page(u->vm, p);
 	vm_wait_on_page_writeback(u->vm, p);
-	if (!PageUptodate(p)) {
+	if (!PageUptodate(p))
 		r = -EIO;
-		goto out;
+	for (u32 i = u->first[offset]; i && !r; i = u->users[i - 1].next)
+		r = unuse_pte(u->vm, &u->users[i - 1], p, e);
+	if (!r) {
+		if (PageSwapCache(p) && page_swp_entry(p).v == e.v && !swap_count(sw, e))
+			delete_from_swap_cache(sw, p);
+		SetPageDirty(p); /* its copy on the device goes */
 	}
-	for (u32 i = u->first[offset]; i; i = u->users[i - 1].next)
-		unuse_pte(u->vm, &u->users[i - 1], p, e);
-	if (PageSwapCache(p) && page_swp_entry(p).v == e.v && !swap_count(sw, e))
-		delete_from_swap_cache(sw, p);
-	SetPageDirty(p); /* its copy on the device goes */
-out:
 	unlock_page(p);
 	lru_put_page(&u->vm->lru, p);
 	return r;
+}
+
+static int unuse_slot(struct unuse *u, u32 offset)
+{
+	const struct entry_user *first = u->first[offset] ? &u->users[u->first[offset] - 1] : NULL;
+
+	if (first && first->file)
+		return unuse_file(u->vm, first, swp_entry(u->si->type, offset));
+	return unuse_mapped(u, offset);
 }
 
 /* One walk and one pass over the slots. */
@@ -131,9 +223,11 @@ static int unuse_pass(struct unuse *u)
 {
 	int r = note_all(u);
 
+	pin_all(u->vm);
 	for (u32 off = 1; !r && off < u->si->max; off++)
 		if (swap_slot_in_use(u->si, off))
 			r = unuse_slot(u, off);
+	unpin_all(u->vm);
 	hw_zero_lazy(u->first, swap_table_bytes(&u->vm->swap, u->si));
 	return r;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of an anonymous page: out, in, shared, dead (spec 08 s5 to s11). */
+#include "core/backing/shmem.h"
 #include "core/base/prng.h"
 #include "tests/swap_rig.h"
 
@@ -620,6 +621,113 @@ static void test_invariants(void **state)
 	(void)state;
 }
 
+/* ---- shared memory ---- */
+
+/* The steps of reclaim for a page of shared memory: its slot takes its place in the file. */
+static void swap_out_shared(struct srig *g, struct task *t, vaddr_t addr)
+{
+	struct page *p = srig_page(g, t, addr);
+
+	lru_add_drain_all(&g->vm->lru);
+	assert_int_equal(isolate_lru_page(&g->vm->lru, p), 0);
+	assert_true(trylock_page(p));
+	assert_int_equal(try_to_unmap(g->vm, p, TTU_UNMAP | TTU_IGNORE_ACCESS), SWAP_SUCCESS);
+	SetPageReclaim(p);
+	ClearPageDirty(p);
+	assert_true(shmem_writepage(&g->vm->files, p));
+	assert_true(PageSwapCache(p) && trylock_page(p));
+	assert_int_equal(page_count(p), 2);
+	p->_count = 0;
+	swap_cache_remove_frozen(g->sw, p);
+	unlock_page(p);
+	lru_forget_page(p);
+	free_hot_cold_page(g->vm->phys, 0, p, false);
+}
+
+static void test_shared_memory(void **state)
+{
+	for (int mode = 0; mode < 2; mode++) {
+		struct srig g = RIG(mode ? "data=bytes" : "data=tag", "page_cluster=0");
+		struct task *t = srig_task(&g, 1), *c;
+		char why[256];
+
+		assert_int_equal(sys_mmap(g.vm, t, BASE, 40 * PAGE, MM_PROT_READ | MM_PROT_WRITE,
+					  MM_MAP_SHARED | MM_MAP_ANON | MM_MAP_FIXED, 0, 0, 0), BASE);
+		for (u32 i = 0; i < 40; i++)
+			srig_write(&g, t, BASE + i * PAGE, 500 + i);
+		c = srig_fork(&g, t, 2);
+		for (u32 i = 0; i < 40; i += 2)
+			swap_out_shared(&g, t, BASE + i * PAGE);
+		assert_int_equal(swap_map_byte(g.sw, swp_entry(0, 1)), SWAP_MAP_SHMEM);
+		assert_int_equal(t->mm->rss[MM_SWAPENTS], 0);
+		srig_sound(&g);
+		g.sw->info[0]->swap_map[21] = SWAP_MAP_SHMEM; /* no file names it */
+		g.sw->info[0]->inuse_pages++;
+		g.sw->nr_swap_pages--;
+		assert_int_equal(vm_swap_check(g.vm, why, sizeof(why)), 8005);
+		g.sw->info[0]->swap_map[21] = 0;
+		g.sw->info[0]->inuse_pages--;
+		g.sw->nr_swap_pages++;
+		assert_int_equal(mm_access(g.vm, c, BASE, MM_ACCESS_READ), RES_MAJOR);
+		assert_int_equal(srig_read(&g, c, BASE), 500);
+		assert_int_equal(swap_map_byte(g.sw, swp_entry(0, 1)), 0);
+		assert_int_equal(sys_swapoff(g.vm, swap_area_last(g.sw)), 0);
+		srig_sound(&g);
+		for (u32 i = 0; i < 40; i++)
+			assert_int_equal(srig_read(&g, i % 3 ? t : c, BASE + i * PAGE), 500 + i);
+		srig_end(&g);
+	}
+	(void)state;
+}
+
+/* ---- a device that takes its time ---- */
+
+static void test_slow_device(void **state)
+{
+	struct srig g = RIG("swapdev=1000000", "swapdev_queue=1", "page_cluster=3");
+	struct task *t = srig_task(&g, 1);
+	struct page *p;
+	u64 start;
+
+	srig_map(&g, t, BASE, 64);
+	for (u32 i = 0; i < 64; i++)
+		srig_write(&g, t, BASE + i * PAGE, i);
+	p = srig_page(&g, t, BASE);
+	assert_false(srig_swap_out_page(&g, p, STEP_FREED, NULL, NULL));
+	assert_true(PageWriteback(p) && PageSwapCache(p) && PageReclaim(p));
+	assert_int_equal(global_page_state(g.vm->phys, NR_WRITEBACK), 1);
+	lru_add_drain_all(&g.vm->lru);
+	machine_advance(g.m, g.m->hw.now + 1000001);
+	assert_false(PageWriteback(p) || PageReclaim(p));
+	assert_int_equal(global_page_state(g.vm->phys, NR_WRITEBACK), 0);
+	lru_add_drain_all(&g.vm->lru);
+	assert_int_equal(srig_event(&g, EV_PGROTATED), 1); /* done: to the inactive tail */
+	assert_true(srig_swap_out_page(&g, p, STEP_FREED, NULL, NULL));
+	for (u32 i = 1; i < 64; i++)
+		srig_swap_out_page(&g, srig_page(&g, t, BASE + i * PAGE), STEP_WRITTEN, NULL, NULL);
+	machine_advance(g.m, g.m->hw.now + 100000000);
+	lru_add_drain_all(&g.vm->lru);
+	for (u32 i = 1; i < 64; i++) {
+		p = swap_cache_peek(g.sw, srig_entry(&g, t, BASE + i * PAGE));
+		assert_true(srig_swap_out_page(&g, p, STEP_FREED, NULL, NULL));
+	}
+	assert_int_equal(srig_event(&g, EV_PSWPOUT), 64);
+
+	start = g.m->hw.now;
+	mm_access(g.vm, t, BASE + 20 * PAGE, MM_ACCESS_READ); /* waits for its block of 8 */
+	assert_int_equal(t->majflt, 1);
+	assert_in_range(g.m->hw.now - start, 1000000, 1100000);
+	assert_int_equal(g.sw->dev.reads, 1);
+	assert_int_equal(g.sw->dev.pages_read, 8);
+	assert_int_equal(srig_read(&g, t, BASE + 20 * PAGE), 20);
+	/* swapoff waits for what is being read and written */
+	assert_int_equal(sys_swapoff(g.vm, swap_area_last(g.sw)), 0);
+	for (u32 i = 0; i < 64; i++)
+		assert_int_equal(srig_read(&g, t, BASE + i * PAGE), i);
+	srig_end(&g);
+	(void)state;
+}
+
 /* ---- A08.21: four families against contents kept beside them ---- */
 
 #define STORM_PAGES 48
@@ -826,6 +934,7 @@ int main(void)
 		cmocka_unit_test(test_no_write_for_nobody),
 		cmocka_unit_test(test_meminfo),
 		cmocka_unit_test(test_invariants),
+		cmocka_unit_test(test_shared_memory), cmocka_unit_test(test_slow_device),
 		cmocka_unit_test(test_A08_21),
 	};
 
