@@ -814,6 +814,8 @@ static void op_wake(void *self, pg_data_t *node, unsigned order, int classzone_i
 
 struct compact_ops compaction_ops(struct compaction *c)
 {
+	if (c->off)
+		return (struct compact_ops){.self = c};
 	return (struct compact_ops){.self = c, .suitable = op_suitable, .deferred = op_deferred, .direct = op_direct,
 				    .pgdat = op_pgdat, .reset_suitable = op_reset, .wake_kcompactd = op_wake};
 }
@@ -825,6 +827,7 @@ int compaction_init(struct compaction *c, struct vm *vm, const struct machine_co
 	*c = (struct compaction){.vm = vm,
 				 .phys = vm->phys,
 				 .rule412 = config->compaction == COMPACTION_4_12,
+				 .off = config->compaction == COMPACTION_OFF,
 				 .unevictable = config->compact_unevictable_allowed,
 				 .extfrag_threshold = config->extfrag_threshold,
 				 .has_kcompactd = config->kcompactd};

@@ -42,6 +42,7 @@ struct compaction {
 	struct vm *vm;
 	struct phys *phys;
 	bool rule412;
+	bool off; /* only by hand: reclaim does not know of it */
 	bool unevictable;      /* pages on the unevictable list may move (4.1) */
 	u64 extfrag_threshold; /* fragmentation index up to which a failure is for lack of memory */
 	struct {	       /* kcompactd of a node */
