@@ -20,18 +20,24 @@ struct walk {
 	u32 index;
 };
 
-/* Rights of a long-format leaf; @tables: hierarchical limits. */
+/* Rights by user, read-only, PXN and UXN of a leaf. */
+#define LONG_DATA_(u, ro)    (PT_KR | ((ro) ? 0 : PT_KW) | ((u) ? PT_UR : 0) | ((u) && !(ro) ? PT_UW : 0))
+#define A64_RIGHTS_(u, ro, p, x) /* fetching needs no right to read; what EL0 may write EL1 never runs */ \
+	(LONG_DATA_(u, ro) | ((x) ? 0 : PT_UX) | ((p) || ((u) && !(ro)) ? 0 : PT_KX))
+#define LPAE_RIGHTS_(u, ro, p, x)                                                                  \
+	(LONG_DATA_(u, ro) | ((x) || !(u) ? 0 : PT_UX) | ((x) || (p) ? 0 : PT_KX))
+#define LONG_AP_(fn, p, x)  fn(0, 0, p, x), fn(1, 0, p, x), fn(0, 1, p, x), fn(1, 1, p, x)
+#define LONG_TABLE_(fn)     { LONG_AP_(fn, 0, 0), LONG_AP_(fn, 1, 0), LONG_AP_(fn, 0, 1), LONG_AP_(fn, 1, 1) }
+
+static const u8 a64_rights[16] = LONG_TABLE_(A64_RIGHTS_), lpae_rights[16] = LONG_TABLE_(LPAE_RIGHTS_);
+
+/* Rights of a long-format leaf; @tables: hierarchical limits, which act like the leaf's own bits. */
 MM_INLINE unsigned long_rights(const struct pt_geometry *g, u64 d, u64 tables)
 {
-	bool user = d & A64_USER && !(tables & A64_AP0_TABLE);
-	bool write = !(d & A64_RDONLY) && !(tables & A64_AP1_TABLE);
-	bool uxn = d & A64_UXN || tables & A64_UXN_TABLE;
-	bool pxn = d & A64_PXN || tables & A64_PXN_TABLE;
-	unsigned r = PT_KR | (write ? PT_KW : 0) | (user ? PT_UR : 0) | (user && write ? PT_UW : 0);
+	u64 e = (d | (tables >> 6 & (A64_PXN | A64_UXN)) | (tables >> 55 & A64_RDONLY)) & ~(tables >> 55 & A64_USER);
+	unsigned i = (unsigned)(e >> 6 & 3) | (unsigned)(e >> 51 & 12);
 
-	if (g->family == PT_ARM64) /* fetching needs no read right; what EL0 may write EL1 never runs */
-		return r | (uxn ? 0 : PT_UX) | (pxn || (user && write) ? 0 : PT_KX);
-	return r | (uxn || !user ? 0 : PT_UX) | (uxn || pxn ? 0 : PT_KX);
+	return g->family == PT_ARM64 ? a64_rights[i] : lpae_rights[i];
 }
 
 /* Reads the entry of height @h and judges its type. */
@@ -308,11 +314,10 @@ int mmu_translate(enum pt_geom geom, const struct pt_mem *mem, const struct pt_m
 
 #define BATCH 32u
 
-/* A walk that has come to its leaf table, or that must be done from the start: something is unusual. */
+/* A walk that has come to its leaf table; from the start again if it met something unusual (@all). */
 struct lane {
 	paddr_t table;
-	u64 tables; /* OR of the table descriptors passed */
-	bool slow;
+	u64 tables, all; /* OR and AND of the table descriptors passed */
 };
 
 /* A hint: @pa may be anything. */
@@ -322,13 +327,12 @@ MM_INLINE void prefetch_pa(const struct pt_mem *mem, paddr_t pa)
 }
 
 /* Takes @l from the table of height @h to the one below. */
-MM_INLINE void lane_down(const struct pt_geometry *g, const struct pt_mem *mem, u64 size_mask, vaddr_t va, int h,
-			 struct lane *l)
+MM_INLINE void lane_down(const struct pt_geometry *g, const struct pt_mem *mem, vaddr_t va, int h, struct lane *l)
 {
 	const u64 *slot = pt_mem_at(mem, l->table + (u64)pt_index(g, va, h) * 8);
 	u64 e = slot ? *slot : 0;
 
-	l->slow |= (e & A64_TYPE) != (A64_VALID | A64_TABLE) || e & size_mask;
+	l->all &= e;
 	l->tables |= e;
 	l->table = e & pt_addr_mask(g);
 }
@@ -338,21 +342,21 @@ MM_INLINE void lane_down(const struct pt_geometry *g, const struct pt_mem *mem, 
  * overlap; the levels above stay in cache of their own.
  */
 MM_INLINE void ahead_long(const struct pt_geometry *g, const struct pt_mem *mem, const struct pt_mmu *mmu,
-			  u64 size_mask, const vaddr_t *va, unsigned n, struct lane *lanes)
+			  const vaddr_t *va, unsigned n, struct lane *lanes)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct lane *l = &lanes[i];
 
-		*l = (struct lane){0};
-		l->slow = !long_root(g, mmu, va[i], &l->table);
+		l->tables = 0;
+		l->all = long_root(g, mmu, va[i], &l->table) ? A64_TYPE : 0;
 		if (g->levels > 3)
-			lane_down(g, mem, size_mask, va[i], 3, l);
+			lane_down(g, mem, va[i], 3, l);
 		if (g->levels > 2)
-			lane_down(g, mem, size_mask, va[i], 2, l);
+			lane_down(g, mem, va[i], 2, l);
 		prefetch_pa(mem, l->table + (u64)pt_index(g, va[i], 1) * 8);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		lane_down(g, mem, size_mask, va[i], 1, &lanes[i]);
+		lane_down(g, mem, va[i], 1, &lanes[i]);
 		prefetch_pa(mem, lanes[i].table + (u64)pt_index(g, va[i], 0) * 8);
 	}
 }
@@ -399,11 +403,11 @@ MM_INLINE u64 translate_batch(const struct pt_geometry *g, const struct pt_mem *
 		if (g->family == PT_SHORT)
 			ahead_short(mem, mmu, va + at, k);
 		else
-			ahead_long(g, mem, mmu, size_mask, va + at, k, lanes);
+			ahead_long(g, mem, mmu, va + at, k, lanes);
 		for (unsigned i = 0; i < k; i++) {
 			struct pt_result *r = &res[at + i];
 
-			if (g->family == PT_SHORT || lanes[i].slow)
+			if (g->family == PT_SHORT || lanes[i].all != A64_TYPE || lanes[i].tables & size_mask)
 				faults += translate(g, mem, mmu, va[at + i], access, user, r) != PT_OK;
 			else
 				faults += lane_finish(g, mem, mmu, size_mask, &lanes[i], va[at + i], access, user,
