@@ -109,6 +109,16 @@ static u64 bytes_in_page(const struct filemap *fm, const struct vm_file *f, u64 
 	return at >= f->size ? 0 : mm_min(f->size - at, (1ull << fm->phys->page_shift) - offset);
 }
 
+/*
+ * What prev_pos becomes after a read up to @end of the page at @start: the page and the offset in
+ * it, which is 0 when all of it was read (so that only a read that stopped within a page can be
+ * continued).
+ */
+static u64 read_end(u64 start, u64 end, u64 page)
+{
+	return start | (end & (page - 1));
+}
+
 /* A cached page that needs nothing but to be marked, for a caller that copies nothing. */
 MM_INLINE bool read_hit(struct filemap *fm, struct vm_file *f, u64 pos, u64 len)
 {
@@ -124,27 +134,19 @@ MM_INLINE bool read_hit(struct filemap *fm, struct vm_file *f, u64 pos, u64 len)
 	count_vm_event(fm->hw, fm->hw->cpu, EV_CACHE_HITS);
 	if (pos != f->ra.prev_pos) /* else the last read's continuation: the same access */
 		mark_page_accessed(fm->lru, p);
-	f->ra.prev_pos = (pos & ~(page - 1)) | ((pos + len) & (page - 1));
+	f->ra.prev_pos = read_end(pos & ~(page - 1), pos + len, page);
 	return true;
 }
 
-s64 file_read(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
-	      const struct file_actor *actor)
+/* The range lies before the end of the file. */
+static __attribute__((noinline)) s64 read_range(struct filemap *fm, struct vm_file *f, u64 pos,
+						u64 len, const struct file_actor *actor)
 {
 	unsigned shift = fm->phys->page_shift;
-	u64 page = 1ull << shift, done = 0;
-	u64 prev_index = f->ra.prev_pos >> shift, prev_offset = f->ra.prev_pos & (page - 1);
-	struct reader r = {.fm = fm, .f = f, .index = pos >> shift};
+	u64 page = 1ull << shift, done = 0, prev_pos = f->ra.prev_pos;
+	struct reader r = {.fm = fm, .f = f, .last = (pos + len + page - 1) >> shift};
 	int err = 0;
 
-	if (!(f->mode & FMODE_READ))
-		return -EBADF;
-	if (pos >= f->size || !len)
-		return 0;
-	len = mm_min(len, f->size - pos);
-	if (!actor && read_hit(fm, f, pos, len))
-		return (s64)len;
-	r.last = (pos + len + page - 1) >> shift;
 	while (done < len) {
 		struct file_piece piece = {.offset = (pos + done) & (page - 1), .done = done};
 
@@ -154,7 +156,7 @@ s64 file_read(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 		if (err)
 			break;
 		piece.len = mm_min(len - done, bytes_in_page(fm, f, r.index, piece.offset));
-		if (piece.page && (r.index != prev_index || piece.offset != prev_offset))
+		if (piece.page && pos + done != prev_pos) /* else the same access goes on */
 			mark_page_accessed(fm->lru, piece.page);
 		if (actor && actor->copy)
 			err = actor->copy(actor->self, &piece);
@@ -165,11 +167,23 @@ s64 file_read(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 		if (err || !piece.len) /* nothing: somebody cut the file */
 			break;
 		done += piece.len;
-		prev_index = r.index;
-		prev_offset = (piece.offset + piece.len) & (page - 1);
+		prev_pos = read_end(r.index << shift, piece.offset + piece.len, page);
 	}
-	f->ra.prev_pos = prev_index << shift | prev_offset;
+	f->ra.prev_pos = prev_pos;
 	return done ? (s64)done : err;
+}
+
+s64 file_read(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
+	      const struct file_actor *actor)
+{
+	if (!(f->mode & FMODE_READ))
+		return -EBADF;
+	if (pos >= f->size || !len)
+		return 0;
+	len = mm_min(len, f->size - pos);
+	if (!actor && read_hit(fm, f, pos, len))
+		return (s64)len;
+	return read_range(fm, f, pos, len, actor);
 }
 
 /* ---- write ---- */
