@@ -248,6 +248,7 @@ static const struct bundle {
 	{POLICY_MODERN, "dirtycow", "exclusive"},
 	{POLICY_MODERN, "inactive", "4.12"},   {POLICY_MODERN, "oom", "reaper"},
 	{POLICY_MODERN, "retry", "4.7"},       {POLICY_MODERN, "anonws", "1"},
+	{POLICY_MODERN, "lazyfree", "1"},
 	{POLICY_MODERN, "hwad", "1"},          {POLICY_MODERN, "ksm_max_page_sharing", "256"},
 	{POLICY_MODERN, "ksm_smart_scan", "1"}, {POLICY_MODERN, "ksm_volatile_first", "1"},
 	{POLICY_MODERN, "ksm_checksum", "xxhash"},

@@ -283,6 +283,23 @@ void deactivate_file_page(struct lru *lru, struct page *p)
 		queue_moving(lru, &this_cpu(lru)->deactivate, p, deactivate_fn);
 }
 
+void mark_page_lazyfree(struct lru *lru, struct page *p)
+{
+	bool active = PageActive(p);
+
+	if (!PageLRU(p) || !PageAnon(p) || !PageSwapBacked(p) || PageSwapCache(p) || PageUnevictable(p))
+		return;
+	unlink_page(lru, p, page_lru(p));
+	ClearPageActive(p);
+	ClearPageReferenced(p);
+	ClearPageSwapBacked(p);
+	link_page(lru, p, LRU_INACTIVE_FILE);
+	count_event(lru, EV_PGLAZYFREE);
+	if (active)
+		count_event(lru, EV_PGDEACTIVATE);
+	update_reclaim_stat(page_lruvec(lru, p), true, false);
+}
+
 /* ---- single pages ---- */
 
 void lru_add_now(struct lru *lru, struct page *p)

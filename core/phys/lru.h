@@ -154,6 +154,9 @@ MM_INLINE void lru_put_page(struct lru *lru, struct page *p)
 		lru_put_page_slow(lru, p);
 }
 
+/* MADV_FREE: a clean anonymous page goes to the inactive file list, no longer swap-backed. (spec 13 s5) */
+void mark_page_lazyfree(struct lru *lru, struct page *p);
+
 /* Clears what a page of user memory must not carry into the free lists. Count must be 0. */
 MM_INLINE void lru_forget_page(struct page *p)
 {

@@ -16,6 +16,7 @@
 #include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
 #include "core/reclaim/vmscan.h"
+#include "core/vm/lazyfree.h"
 #include "core/vm/rmap.h"
 #include "core/vm/vm.h"
 
@@ -332,9 +333,19 @@ static enum fate dirty_page(struct vmscan *vs, struct page *p, const struct scan
 	return pageout(vs, p);
 }
 
+/* Frees an unmapped page of MADV_FREE, which no cache holds: the isolation must be its last reference. */
+static bool drop_lazyfree(struct vmscan *vs, struct page *p)
+{
+	if (page_count(p) != 1 || PageDirty(p))
+		return false;
+	p->_count = 0;
+	count_vm_event(vs->hw, vs->hw->cpu, EV_PGLAZYFREED);
+	return true;
+}
+
 static bool has_mapping(const struct page *p)
 {
-	return PageSwapCache(p) || (!PageAnon(p) && p->mapping);
+	return page_lazyfree(p) || PageSwapCache(p) || (!PageAnon(p) && p->mapping);
 }
 
 static enum fate unmap_page(struct vmscan *vs, struct page *p)
@@ -356,7 +367,7 @@ static enum fate shrink_locked(struct vmscan *vs, struct page *p, const struct s
 			       struct scan_control *sc, struct shrink_stat *st)
 {
 	bool may_enter_fs = sc->gfp & MM_GFP_FS || (PageSwapCache(p) && sc->gfp & MM_GFP_IO);
-	bool file = page_is_file_cache(p), dirty = file && PageDirty(p),
+	bool file = page_is_file_cache(p) && !page_lazyfree(p), dirty = file && PageDirty(p),
 	     writeback = file && PageWriteback(p);
 	enum page_references ref;
 	enum fate f;
@@ -377,7 +388,7 @@ static enum fate shrink_locked(struct vmscan *vs, struct page *p, const struct s
 		return ACTIVATE_LOCKED;
 	if (ref == PAGEREF_KEEP)
 		return KEEP_LOCKED;
-	if (PageAnon(p) && !PageSwapCache(p)) {
+	if (PageAnon(p) && !PageSwapCache(p) && PageSwapBacked(p)) {
 		if (!(sc->gfp & MM_GFP_IO))
 			return KEEP_LOCKED;
 		if (!add_to_swap(vs->swap, p))
@@ -386,6 +397,12 @@ static enum fate shrink_locked(struct vmscan *vs, struct page *p, const struct s
 	}
 	if (page_mapped(p) && has_mapping(p) && (f = unmap_page(vs, p)) != FREED)
 		return f;
+	if (page_lazyfree(p)) {
+		if (page_mapped(p) || !drop_lazyfree(vs, p))
+			return KEEP_LOCKED;
+		unlock_page(p);
+		return FREED;
+	}
 	if (PageDirty(p) && (f = dirty_page(vs, p, u, sc, ref, may_enter_fs)) != FREED)
 		return f;
 	if (!has_mapping(p) || !remove_mapping(vs, p))

@@ -6,6 +6,7 @@
 #include "core/backing/shmem.h"
 #include "core/vm/fault.h"
 #include "core/vm/ksm_rmap.h"
+#include "core/vm/lazyfree.h"
 #include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
@@ -127,6 +128,8 @@ static int advise_vma(struct vm *vm, struct vm_area_struct *v, struct vm_area_st
 		return advise_willneed(vm, v, start, end);
 	if (advice == MM_MADV_REMOVE)
 		return advise_remove(vm, v, start, end);
+	if (advice == MM_MADV_FREE && vm->lazyfree)
+		return madvise_free(vm, v, start, end);
 	if (advice == MM_MADV_DONTNEED) {
 		if (v->vm_flags & (VM_LOCKED | VM_HUGETLB | VM_PFNMAP))
 			return -EINVAL;
@@ -140,6 +143,7 @@ static bool advice_known(const struct vm *vm, u32 advice)
 {
 	switch (advice) {
 	case MM_MADV_FREE:
+		return vm->modern || vm->lazyfree;
 	case MM_MADV_COLD:
 	case MM_MADV_PAGEOUT:
 	case MM_MADV_POPULATE_READ:

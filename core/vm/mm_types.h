@@ -144,7 +144,7 @@ struct vm {
 	unsigned page_shift;
 	u8 dirtycow;        /* DIRTYCOW_* */
 	bool old_anon_vma;  /* anonvma=old */
-	bool hwad, modern, anonws;
+	bool hwad, modern, anonws, lazyfree;
 	vaddr_t task_size;
 	pfn_t zero_pfn;
 	u64 committed; /* pages promised to private writable mappings */

@@ -8,9 +8,12 @@
  */
 #include "core/vm/rmap.h"
 
+#include <errno.h>
+
 #include "core/backing/pageio.h"
 #include "core/vm/interval_tree.h"
 #include "core/vm/ksm_rmap.h"
+#include "core/vm/lazyfree.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
@@ -176,7 +179,11 @@ static int unmapped_entry(struct vm *vm, struct mm_struct *mm, struct page *p, p
 	*out = (pte_t){0};
 	if (PageAnon(p) && PageSwapCache(p))
 		return unmap_to_swap(vm, mm, p, out);
-	BUG_ON(PageAnon(p) && !(ttu & TTU_MIGRATION));
+	if (page_lazyfree(p) && !(ttu & TTU_MIGRATION) && PageDirty(p)) {
+		SetPageSwapBacked(p); /* written again: wanted after all */
+		return -EBUSY;
+	}
+	BUG_ON(PageAnon(p) && !page_lazyfree(p) && !(ttu & TTU_MIGRATION));
 	if (ttu & TTU_MIGRATION)
 		*out = make_migration_entry(vm, p, pte_write(pte));
 	else

@@ -66,6 +66,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->modern = c->policy == POLICY_MODERN;
 	vm->dirtycow = (u8)c->dirtycow;
 	vm->old_anon_vma = c->anonvma == ANONVMA_OLD;
+	vm->lazyfree = c->lazyfree;
 	vm->anonws = c->anonws;
 	vm->task_size = vm->phys->kpgd.layout.task_size;
 	vm->psi.width = c->psi_window * 1000000;
