@@ -6,6 +6,7 @@
  *
  * x and series are column names of the input, which is one of
  *	bench[:UNIT]  cases of the bench JSON (of one unit)               one figure
+ *	bench:+UNIT   the same, only cases with a goal                    one figure
  *	bench:UNIT:A+B  the same if the names of some cases begin with A, others with B
  *	samples       the sampled counters of a replay                    one figure a trace
  *	samples:COL   the same of traces where column COL is ever above 0

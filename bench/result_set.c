@@ -333,6 +333,15 @@ static unsigned suite_index(const json_t *benches, const char *suite)
 	return index;
 }
 
+/* "+UNIT": only cases with a goal. */
+static bool wanted(const json_t *b, const char *unit)
+{
+	if (*unit == '+' && !json_is_number(json_object_get(b, "goal")))
+		return false;
+	unit += *unit == '+';
+	return !*unit || !strcmp(text_of(b, "unit"), unit);
+}
+
 int results_bench_table(const struct results *r, const char *unit, struct table *t)
 {
 	static const char *const cols[] = {"row", "label", "suite", "suite_index", "case", "arg", "threads", "unit",
@@ -344,7 +353,7 @@ int results_bench_table(const struct results *r, const char *unit, struct table 
 	if (add_cols(t, cols, ARRAY_SIZE(cols)))
 		return -1;
 	json_array_foreach(benches, i, b) {
-		if (*unit && strcmp(text_of(b, "unit"), unit))
+		if (!wanted(b, unit))
 			continue;
 		if (table_add_row(t) < 0)
 			return -1;

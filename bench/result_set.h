@@ -38,7 +38,8 @@ void results_free(struct results *r);
 void results_hash(const struct results *r, char out[17]);
 
 /*
- * Bench cases of one unit ("" : all): row (from 0), label, suite, suite_index, case, arg, threads, unit,
+ * Bench cases of one unit ("": all, "+ns": only those with a goal): row (from 0), label, suite,
+ * suite_index, case, arg, threads, unit,
  * median, least, greatest, q1, q3, goal, rival. 0 or -1 (out of memory).
  */
 int results_bench_table(const struct results *r, const char *unit, struct table *t);
