@@ -94,6 +94,10 @@ static inline const struct mm_op_ext *mm_op_ext(const struct mm_op *op)
 
 /* Fixed values of the trace format, independent of any host's headers. */
 enum { MM_PROT_NONE = 0, MM_PROT_READ = 1, MM_PROT_WRITE = 2, MM_PROT_EXEC = 4 };
+enum {
+	MM_PROT_GROWSDOWN = 0x01000000,
+	MM_PROT_GROWSUP = 0x02000000
+}; /* mprotect: to the end of a stack */
 enum { MM_ACCESS_READ = 0, MM_ACCESS_WRITE = 1, MM_ACCESS_EXEC = 2 };
 enum {
 	MM_MAP_SHARED = 0x1, MM_MAP_PRIVATE = 0x2, MM_MAP_FIXED = 0x4, MM_MAP_ANON = 0x8,

@@ -44,7 +44,10 @@ enum { /* address_space->flags */
 enum { /* vm_file->mode */
        FMODE_READ = 1,
        FMODE_WRITE = 2,
-       FMODE_RANDOM = 4
+       FMODE_RANDOM = 4,
+       FMODE_APPEND = 8,
+       FMODE_NOEXEC = 16, /* of its mount */
+       FMODE_NOMMAP = 32  /* its driver maps nothing */
 };
 
 struct address_space {
@@ -81,6 +84,7 @@ struct vm_file {
 	u8 bad_kinds;  /* IO_ERROR_*: injected, for pages bad_first..bad_last */
 	u64 bad_first, bad_last;
 	struct rb_root i_mmap; /* interval tree of the VMAs that map it (core/vm/interval_tree.h) */
+	u64 committed; /* pages promised at birth (shared anonymous memory) */
 	struct list_head all;
 };
 

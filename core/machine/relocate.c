@@ -108,9 +108,12 @@ static s64 map_new(struct reloc_ctx *c, const struct reloc_mmap *a, u64 from)
 {
 	u64 page = page_size(c), lead = from & (page - 1);
 	u32 flags = a->flags & ~(u32)(MM_MAP_FIXED | MM_MAP_FIXED_NOREPLACE);
-	s64 r = sys_mmap(&c->m->vm, c->task, 0, ALIGN_UP(lead + a->len, page), a->prot, flags,
-			 a->file, ALIGN_DOWN(a->off, page), 0);
+	u64 len = ALIGN_UP(lead + a->len, page), hint = 0;
+	s64 r;
 
+	if (flags & MM_MAP_GROWSDOWN && len < vm_task_size(&c->m->vm) / 2) /* where it has room to grow */
+		hint = vm_task_size(&c->m->vm) - page - len;
+	r = sys_mmap(&c->m->vm, c->task, hint, len, a->prot, flags, a->file, ALIGN_DOWN(a->off, page), 0);
 	if (r < 0)
 		return r;
 	if (place_add(c->leader->place, from, a->len, (u64)r + lead))

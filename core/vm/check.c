@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/vm/interval_tree.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
 #include "core/vm/swapin.h"
@@ -107,6 +108,29 @@ static int check_kernel(struct vm *vm, const struct scan *s)
 	return 2002;
 }
 
+/* A leaf table and its entries are under VMAs (I06.6). */
+static int check_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
+{
+	struct scan *s = arg;
+	vaddr_t end = va + ((u64)n << vm->page_shift);
+	const struct vm_area_struct *v = vma_index_find(vm, s->mm, va);
+
+	/* ARM32 keeps the table that FIRST_USER_ADDRESS cuts in two */
+	if ((!v || v->vm_start >= end) && va >= vm->phys->kpgd.layout.at[LAYOUT_USER].start) {
+		snprintf(s->why, s->n, "I06.6: no VMA over the table of %llx", (unsigned long long)va);
+		return 6006;
+	}
+	for (unsigned i = 0; i < n; i++, va += 1ull << vm->page_shift) {
+		while (v && v->vm_end <= va)
+			v = v->vm_next;
+		if ((v && v->vm_start <= va) || pte_none(get_pte(vm, slots, i)))
+			continue;
+		snprintf(s->why, s->n, "I06.6: no VMA over the entry of %llx", (unsigned long long)va);
+		return 6006;
+	}
+	return 0;
+}
+
 static int check_mm(struct vm *vm, struct scan *s)
 {
 	struct mm_struct *mm = s->mm;
@@ -121,6 +145,9 @@ static int check_mm(struct vm *vm, struct scan *s)
 		if (r)
 			return r;
 	}
+	r = pte_range(vm, mm, 0, vm->task_size, check_leaf, s);
+	if (r)
+		return r;
 	for (int i = 0; i < NR_MM_COUNTERS; i++)
 		if (i != MM_SWAPENTS && s->rss[i] != mm->rss[i]) {
 			snprintf(s->why, s->n, "I07.6: rss counter %d is %lld, tables say %lld", i,
@@ -128,6 +155,30 @@ static int check_mm(struct vm *vm, struct scan *s)
 			return 7006;
 		}
 	return check_tables(vm, s);
+}
+
+/* A file's tree holds the mappings that address spaces have of it, and no others (I06.5). */
+static int check_files(struct vm *vm, char *why, size_t n)
+{
+	struct mm_struct *mm;
+	struct vm_file *f;
+	s64 mappings = 0;
+
+	list_for_each_entry(mm, &vm->mms, all)
+		for_each_vma(mm, v)
+			mappings += v->vm_file != NULL;
+	list_for_each_entry(f, &vm->files.files, all) {
+		if (!vma_interval_tree_check(&f->i_mmap)) {
+			snprintf(why, n, "I06.5: tree of the mappings of file %llu", (unsigned long long)f->id);
+			return 6005;
+		}
+		for (struct rb_node *rb = rb_first(&f->i_mmap); rb; rb = rb_next(rb))
+			mappings--;
+	}
+	if (!mappings)
+		return 0;
+	snprintf(why, n, "I06.5: %lld mappings of files more than the files know", (long long)mappings);
+	return 6005;
 }
 
 static int check_counts(struct vm *vm, const u32 *mapped, char *why, size_t n)
@@ -176,6 +227,8 @@ int vm_check(struct vm *vm, char *why, size_t n)
 			goto out;
 	}
 	r = check_kernel(vm, &s);
+	if (!r)
+		r = check_files(vm, why, n);
 	if (!r)
 		r = check_counts(vm, s.mapped, why, n);
 	if (!r)

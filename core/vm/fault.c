@@ -83,6 +83,9 @@ MM_INLINE vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	struct vm *vm = vmf->vm;
 	struct page *p;
 
+	if (MM_UNLIKELY(vmf->vma->vm_flags & VM_GROWSDOWN) &&
+	    check_stack_guard_page(vm, vmf->vma, vmf->addr))
+		return VM_FAULT_SIGSEGV;
 	if (!vmf->write) {
 		set_fault_pte(vmf, pte_mkspecial(pte_make((paddr_t)vm->zero_pfn << vm->page_shift,
 							  vmf->vma->vm_page_prot)));
@@ -328,26 +331,6 @@ static bool access_allowed(const struct vm_area_struct *v, unsigned access)
 	if (access == MM_ACCESS_EXEC)
 		return v->vm_flags & VM_EXEC;
 	return v->vm_flags & VM_RWX;
-}
-
-int expand_stack(struct vm *vm, struct vm_area_struct *v, vaddr_t addr)
-{
-	vaddr_t start = page_start(vm, addr);
-	u64 page = 1ull << vm->page_shift, guard = vm->modern ? 256 * page : page;
-	u64 size = v->vm_end - start;
-
-	if (v->vm_prev && !(v->vm_prev->vm_flags & VM_GROWSDOWN) &&
-	    (v->vm_prev->vm_flags & VM_RWX) && start - v->vm_prev->vm_end < guard)
-		return -ENOMEM;
-	if (v->vm_prev && v->vm_prev->vm_end > start)
-		return -ENOMEM;
-	if (size > vm->config->stack_limit + (vm->modern ? 0 : page) || start < page)
-		return -ENOMEM;
-	if (v->vm_flags & VM_ACCOUNT)
-		vm->committed += (v->vm_start - start) >> vm->page_shift;
-	vma_set_bounds(vm, v, start, v->vm_end,
-		       v->vm_pgoff - ((v->vm_start - start) >> vm->page_shift));
-	return 0;
 }
 
 /* One attempt, under mmap_sem (spec 07 s2 steps 4 to 6). */

@@ -93,6 +93,15 @@ vm_fault_t do_fault(struct vm_fault *vmf);
 /* A page of the VMA's file is about to become dirty: first those that are too many are written, so that the
  * page being mapped is not among them. */
 void balance_dirty_file(const struct vm_fault *vmf);
+/*
+ * Makes [start, end) of @v resident: writable if that is what the mapping is for, and mlocked if it
+ * is VM_LOCKED. 0; -ENOMEM: an address that cannot be had; -EAGAIN: no memory. (spec 06 s8)
+ */
+int populate_vma_range(struct vm *vm, struct task *t, struct vm_area_struct *v, vaddr_t start,
+		       vaddr_t end);
+
+/* The same for all that is mapped below [start, end), as MAP_POPULATE does: errors are nobody's. */
+void mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end);
 
 /*
  * Locks @p. False: it was locked, VM_FAULT_FLAG_ALLOW_RETRY is set, and the caller is to return
@@ -112,11 +121,5 @@ void zap_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end);
 
 /* The same for one leaf table, as a pte_range_fn; @arg: the mm. Flushes nothing. */
 int zap_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va);
-
-/* Lowers a stack to hold @addr. 0 or -ENOMEM. (spec 06 s9) */
-int expand_stack(struct vm *vm, struct vm_area_struct *v, vaddr_t addr);
-
-/* Makes [start, end) of the mm resident as mlock and MAP_POPULATE do. 0 or -errno. (spec 06 s8) */
-int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end);
 
 #endif

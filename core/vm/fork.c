@@ -123,13 +123,11 @@ static int dup_vma(struct vm *vm, struct mm_struct *to, struct vm_area_struct *v
 	struct vm_area_struct *n;
 	struct vma_link l;
 
-	if (v->vm_flags & VM_ACCOUNT && vm_enough_memory(vm, vma_pages(vm, v)))
+	if (v->vm_flags & VM_ACCOUNT && vm_enough_memory(vm, v->vm_mm, vma_pages(vm, v)))
 		return -ENOMEM;
-	n = vma_alloc(vm);
+	n = vma_dup(vm, v);
 	if (!n)
 		goto uncharge;
-	*n = *v;
-	list_init(&n->anon_vma_chain);
 	n->anon_vma = NULL;
 	n->vm_flags &= ~(u32)VM_LOCKED;
 	if (anon_vma_fork(vm, n, v)) {
@@ -138,13 +136,15 @@ static int dup_vma(struct vm *vm, struct mm_struct *to, struct vm_area_struct *v
 	}
 	if (n->vm_file)
 		filemap_get(n->vm_file);
-	BUG_ON(find_vma_links(to, n->vm_start, n->vm_end, &l));
+	BUG_ON(find_vma_links(vm, to, n->vm_start, n->vm_end, &l));
 	l.after = v;
-	vma_link_at(vm, to, n, &l);
+	if (vma_link_at(vm, to, n, &l)) {
+		vma_free(vm, n); /* gives the charge back */
+		return -ENOMEM;
+	}
 	return copy_page_range(vm, to, v);
 uncharge:
-	if (v->vm_flags & VM_ACCOUNT)
-		vm->committed -= vma_pages(vm, v);
+	vm->committed -= v->vm_flags & VM_ACCOUNT ? vma_pages(vm, v) : 0;
 	return -ENOMEM;
 }
 
@@ -172,8 +172,10 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 	lru_add_drain(&vm->lru, vm->hw->cpu);
 	for (; v; v = next) {
 		next = v->vm_next;
-		if (v->vm_flags & VM_LOCKED)
+		if (v->vm_flags & VM_LOCKED) {
+			vma_set_flags(vm, v, v->vm_flags & ~(u32)VM_LOCKED);
 			munlock_range(vm, mm, v->vm_start, v->vm_end);
+		}
 		pte_range(vm, mm, v->vm_start, v->vm_end, zap_leaf, mm);
 	}
 	vm_flush_mm(vm, mm);
@@ -181,15 +183,16 @@ void exit_mmap(struct vm *vm, struct mm_struct *mm)
 	free_pgtables(vm, mm, first, last, 0, 0);
 	for (v = mm->mmap; v; v = next) {
 		next = v->vm_next;
-		if (v->vm_file)
-			vma_interval_tree_remove(&v->vm_file->i_mmap, v);
+		vma_forget(v);
 		vma_free(vm, v);
 	}
-	mm->mmap = NULL; /* the struct may outlive its mappings */
-	mm->mm_rb.node = NULL;
+	vma_index_destroy(vm, mm);
+	mm->mmap = NULL; /* empty, whoever still looks at it (mm_count) */
 	mm->map_count = 0;
-	mm->highest_vm_end = mm->total_vm = mm->locked_vm = 0;
-	BUG_ON(mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] || mm->rss[MM_SHMEMPAGES]);
+	mm->highest_vm_end = 0;
+	mm->total_vm = mm->locked_vm = mm->stack_vm = mm->shared_vm = mm->exec_vm = 0;
+	BUG_ON(mm->rss[MM_ANONPAGES] || mm->rss[MM_FILEPAGES] ||
+	       mm->rss[MM_SHMEMPAGES]);
 }
 
 void mmdrop(struct vm *vm, struct mm_struct *mm)
@@ -216,6 +219,8 @@ struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
 
 	if (!mm)
 		return NULL;
+	mm->topdown = old->topdown;
+	mm->stack_gap = old->stack_gap;
 	mm->mmap_base = old->mmap_base;
 	mm->start_brk = old->start_brk;
 	mm->brk = old->brk;

@@ -378,9 +378,8 @@ void gup_abort(struct gup_op *op)
 
 /* ---- populate ---- */
 
-/* Faults in what is missing of [start, end) of @v as mlock and MAP_POPULATE do. */
-static int populate_vma(struct vm *vm, struct task *t, struct vm_area_struct *v, vaddr_t start,
-			vaddr_t end)
+int populate_vma_range(struct vm *vm, struct task *t, struct vm_area_struct *v, vaddr_t start,
+		       vaddr_t end)
 {
 	u32 flags = FOLL_TOUCH | FOLL_MLOCK;
 	u64 n = (end - start) >> vm->page_shift;
@@ -399,20 +398,6 @@ static int populate_vma(struct vm *vm, struct task *t, struct vm_area_struct *v,
 		if (r < 0)
 			return r == -ENOMEM ? -EAGAIN : -ENOMEM;
 		i += (u64)r;
-	}
-	return 0;
-}
-
-int mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end)
-{
-	struct vm_area_struct *v = find_vma_slow(vm, t->mm, start);
-
-	for (; v && v->vm_start < end; v = v->vm_next) {
-		int r = populate_vma(vm, t, v, v->vm_start > start ? v->vm_start : start,
-				     v->vm_end < end ? v->vm_end : end);
-
-		if (r)
-			return r;
 	}
 	return 0;
 }

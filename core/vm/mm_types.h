@@ -4,9 +4,9 @@
  *
  * Terms
  *   task     one (pid, tid) of a trace, by its dense index; threads of a process share an mm.
- *   VMA      a range of equal rights and backing; disjoint, sorted, in a list and a tree.
- *   gap      hole below a VMA; each tree node knows the largest of its subtree, so that an address
- *            search is O(log n).
+ *   VMA      a range of equal rights and backing; disjoint, sorted, in a list and an index.
+ *   gap      hole below a VMA; each node of the index knows the largest of its subtree, so that an
+ *            address search is O(log n) (core/vm/vma_index.h).
  *   AVC      anon_vma_chain: connects a VMA with an anon_vma in which its pages may be found.
  *
  * Ownership: struct vm owns tasks (host memory, index by index) and, through caches in emulated RAM,
@@ -33,7 +33,7 @@ enum vm_flag { /* values of Linux (spec 06 s1) */
 	VM_GROWSDOWN = 0x100, VM_PFNMAP = 0x400, VM_DENYWRITE = 0x800, VM_LOCKED = 0x2000,
 	VM_IO = 0x4000, VM_SEQ_READ = 0x8000, VM_RAND_READ = 0x10000, VM_DONTCOPY = 0x20000,
 	VM_DONTEXPAND = 0x40000, VM_ACCOUNT = 0x100000, VM_NORESERVE = 0x200000,
-	VM_HUGETLB = 0x400000, VM_SOFTDIRTY = 0x8000000, VM_MIXEDMAP = 0x10000000,
+	VM_HUGETLB = 0x400000, VM_DONTDUMP = 0x4000000, VM_SOFTDIRTY = 0x8000000, VM_MIXEDMAP = 0x10000000,
 	VM_HUGEPAGE = 0x20000000, VM_NOHUGEPAGE = 0x40000000
 };
 #define VM_MERGEABLE 0x80000000u
@@ -58,11 +58,11 @@ struct anon_vma_chain {
 	u64 rb_subtree_last;
 };
 
-struct vm_area_struct {
+struct vm_area_struct {		  /* the first cache line is what the indexes read */
 	vaddr_t vm_start, vm_end; /* end is exclusive */
 	struct vm_area_struct *vm_next, *vm_prev;
-	struct rb_node vm_rb;
-	u64 rb_subtree_gap; /* largest gap below a VMA of the subtree */
+	struct rb_node vm_rb; /* vma=rbtree */
+	u64 rb_subtree_gap;   /* bytes of the largest gap below a VMA of the subtree */
 	struct mm_struct *vm_mm;
 	u64 vm_page_prot;   /* descriptor bits of a new mapping */
 	u32 vm_flags;
@@ -78,9 +78,21 @@ struct vm_area_struct {
 
 enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
 
+/* The packed B-tree of vma=btree (core/vm/vma_btree.c): one tree a region of 2^32 pages. */
+#define VMA_BT_REGIONS 16 /* 48-bit addresses, 4 KiB pages */
+struct vma_bt_node;
+struct vma_btree {
+	struct vma_bt_node *root[VMA_BT_REGIONS];
+	u8 height[VMA_BT_REGIONS]; /* levels; 0: no VMA ends here */
+	struct vma_bt_node *spare; /* set aside for changes that may not fail */
+};
+
 struct mm_struct {
 	struct vm_area_struct *mmap; /* list head */
-	struct rb_root mm_rb;
+	union {
+		struct rb_root mm_rb;	/* vma=rbtree */
+		struct vma_btree mm_bt; /* vma=btree */
+	};
 	u32 map_count, mm_users;
 	u32 page_shift;
 	bool oom_skip; /* reaped, or not worth another try */
@@ -88,6 +100,8 @@ struct mm_struct {
 	u32 mm_count; /* references to the struct itself: one for all users, one of ksm_slot */
 	u32 vmacache_seqnum;
 	vaddr_t highest_vm_end, mmap_base, start_brk, brk, start_stack;
+	bool topdown;  /* free addresses are searched from mmap_base down, else from it up */
+	u64 stack_gap; /* bytes kept free below stacks by the address search (4.12); 0: none */
 	u64 total_vm, locked_vm, stack_vm, shared_vm, exec_vm; /* pages */
 	u32 def_flags;
 	paddr_t pgd;
@@ -145,13 +159,16 @@ struct vm {
 	u8 dirtycow;        /* DIRTYCOW_* */
 	bool old_anon_vma;  /* anonvma=old */
 	bool hwad, modern, anonws, lazyfree;
+	bool btree;	/* vma=btree: which member of mm_struct's union is alive */
+	bool guard_gap; /* policy 4.12 and later: 256 pages below a stack, none of them in it */
 	vaddr_t task_size;
 	pfn_t zero_pfn;
-	u64 committed; /* pages promised to private writable mappings */
-	u64 max_map_count, mmap_min_addr, overcommit, overcommit_ratio, fault_around_pages;
+	u64 committed; /* pages promised: vm_committed_as */
+	u64 max_map_count, mmap_min_addr, legacy_va_layout, fault_around_pages;
+	u64 overcommit, overcommit_ratio, overcommit_kbytes, admin_reserve_kbytes, user_reserve_kbytes;
 	u64 dirty_ratio, dirty_background_ratio, highmem_is_dirtyable;
 	int flusher;   /* daemon of the clock */
-	struct kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *avc_cache;
+	struct kmem_cache *mm_cache, *vma_cache, *bt_cache, *anon_vma_cache, *avc_cache;
 	struct task **tasks; /* by dense index; NULL: undefined */
 	u32 nr_tasks;        /* entries */
 	struct list_head mms;

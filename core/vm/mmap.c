@@ -1,68 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mmap, munmap, brk (spec 06 s5 to s7). Linux: mm/mmap.c; left out: hugetlb, 32-bit hints, per-file
- * permissions (recorded files were openable; errors of that kind come from the trace).
+ * mmap and munmap (spec 06 s5, s7). Linux: mm/mmap.c; left out: hugetlb, READ_IMPLIES_EXEC,
+ * mandatory locks.
  */
+#include "core/vm/mmap.h"
+
 #include <errno.h>
 
 #include "core/vm/fault.h"
 #include "core/vm/ksm_rmap.h"
-#include "core/vm/mmap.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
 #include "core/vm/vm.h"
-
-/* ---- limits ---- */
-
-/* May @pages more be promised? Overcommit modes 0 to 2 for a privileged task. (spec 06 s7.3) */
-int vm_enough_memory(struct vm *vm, u64 pages)
-{
-	const struct phys *phys = vm->phys;
-	s64 free;
-
-	vm->committed += pages;
-	if (vm->overcommit == 1)
-		return 0;
-	if (vm->overcommit == 0) {
-		if (vm->modern) {
-			if (pages <= phys->totalram_pages + vm->swap.total_swap_pages)
-				return 0;
-		} else {
-			free = global_page_state(phys, NR_FREE_PAGES) + global_page_state(phys, NR_FILE_PAGES) -
-			       global_page_state(phys, NR_SHMEM) + vm->swap.nr_swap_pages +
-			       global_page_state(phys, NR_SLAB_RECLAIMABLE) - (s64)phys->totalreserve_pages;
-			if (free > (s64)pages)
-				return 0;
-		}
-	} else if (vm->committed < phys->totalram_pages * vm->overcommit_ratio / 100 + vm->swap.total_swap_pages) {
-		return 0;
-	}
-	vm->committed -= pages;
-	return -ENOMEM;
-}
-
-static bool accountable(const struct vm *vm, u32 vm_flags)
-{
-	if (vm_flags & VM_NORESERVE && vm->overcommit != 2)
-		return false;
-	return (vm_flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE ||
-	       (vm->overcommit == 2 && (vm_flags & (VM_SHARED | VM_WRITE)) == VM_WRITE);
-}
-
-bool may_expand_vm(const struct vm *vm, const struct mm_struct *mm, u64 pages)
-{
-	return mm->total_vm + pages <= vm->config->as_limit >> vm->page_shift;
-}
-
-static u64 page_align(const struct vm *vm, u64 x)
-{
-	return ALIGN_UP(x, 1ull << vm->page_shift);
-}
-
-static bool unaligned(const struct vm *vm, u64 x)
-{
-	return x & ((1ull << vm->page_shift) - 1);
-}
 
 /* ---- munmap ---- */
 
@@ -79,18 +28,14 @@ static int isolate_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vad
 	if (start > v->vm_start) {
 		if (end < v->vm_end && mm->map_count >= vm->max_map_count)
 			return -ENOMEM;
-		r = split_vma(vm, v, start, false);
+		r = split_vma_unlimited(vm, v, start, false);
 		if (r)
 			return r;
 		v = v->vm_next;
 	}
-	last = find_vma_slow(vm, mm, end);
-	if (last && end > last->vm_start) {
-		u64 limit = vm->max_map_count;
-
-		vm->max_map_count = UINT32_MAX; /* this split may exceed the limit by one (spec 06 s5) */
-		r = split_vma(vm, last, end, true);
-		vm->max_map_count = limit;
+	last = v->vm_end > end ? v : v->vm_end == end ? NULL : find_vma_slow(vm, mm, end);
+	if (last && end > last->vm_start) { /* may exceed the limit by one */
+		r = split_vma_unlimited(vm, last, end, true);
 		if (r)
 			return r;
 		if (v == last)
@@ -100,13 +45,31 @@ static int isolate_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vad
 	return 0;
 }
 
+/* Takes the whole VMAs from @v to @end out of the address space; they stay chained. Their end. */
+static vaddr_t detach_range(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v,
+			    vaddr_t end, struct vm_area_struct **behind)
+{
+	vaddr_t last = v->vm_end;
+
+	for (; v && v->vm_start < end; v = v->vm_next) {
+		if (v->vm_flags & VM_LOCKED) {
+			vma_set_flags(vm, v, v->vm_flags & ~(u32)VM_LOCKED);
+			munlock_range(vm, mm, v->vm_start, v->vm_end);
+		}
+		last = v->vm_end;
+		vma_unlink(vm, mm, v);
+	}
+	*behind = v;
+	return last;
+}
+
 int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len)
 {
-	struct vm_area_struct *v, *prev, *next;
-	vaddr_t end, first, last;
+	struct vm_area_struct *v, *prev, *next, *behind;
+	vaddr_t end, last;
 	int r;
 
-	if (unaligned(vm, start) || start > vm->task_size || len > vm->task_size - start)
+	if (page_unaligned(vm, start) || start > vm->task_size || len > vm->task_size - start)
 		return -EINVAL;
 	len = page_align(vm, len);
 	if (!len)
@@ -116,20 +79,15 @@ int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len)
 	if (r || !v)
 		return r;
 	prev = v->vm_prev;
-	first = v->vm_start;
-	last = first;
+	start = v->vm_start;
+	last = detach_range(vm, mm, v, end, &behind);
 	lru_add_drain(&vm->lru, vm->hw->cpu);
-	while (v && v->vm_start < end) {
-		if (v->vm_flags & VM_LOCKED)
-			munlock_range(vm, mm, v->vm_start, v->vm_end);
-		zap_range(vm, mm, v->vm_start, v->vm_end);
+	zap_range(vm, mm, start, last);
+	free_pgtables(vm, mm, start, last, prev ? prev->vm_end : 0, behind ? behind->vm_start : 0);
+	for (; v != behind; v = next) {
 		next = v->vm_next;
-		last = v->vm_end;
-		vma_unlink(vm, mm, v);
 		vma_free(vm, v);
-		v = next;
 	}
-	free_pgtables(vm, mm, first, last, prev ? prev->vm_end : 0, v ? v->vm_start : 0);
 	return 0;
 }
 
@@ -141,52 +99,44 @@ s64 sys_munmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len)
 
 /* ---- mmap ---- */
 
-static u32 calc_vm_flags(const struct vm *vm, const struct mm_struct *mm, u32 prot, u32 flags)
-{
-	u32 f = mm->def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
-
-	f |= (prot & MM_PROT_READ ? VM_READ : 0) | (prot & MM_PROT_WRITE ? VM_WRITE : 0) |
-	     (prot & MM_PROT_EXEC ? VM_EXEC : 0);
-	f |= (flags & MM_MAP_GROWSDOWN ? VM_GROWSDOWN : 0) | (flags & MM_MAP_DENYWRITE ? VM_DENYWRITE : 0) |
-	     (flags & MM_MAP_LOCKED ? VM_LOCKED : 0);
-	if (flags & MM_MAP_NORESERVE && vm->overcommit != 2)
-		f |= VM_NORESERVE;
-	if (flags & MM_MAP_SHARED)
-		f |= VM_SHARED | VM_MAYSHARE;
-	return f;
-}
-
-/* Where the mapping goes (spec 06 s7 step 7, s7.1). */
-static s64 choose_address(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len, u32 flags)
-{
-	if (len > vm->task_size)
-		return -ENOMEM;
-	if (flags & (MM_MAP_FIXED | MM_MAP_FIXED_NOREPLACE)) {
-		if (addr > vm->task_size - len)
-			return -ENOMEM;
-		if (unaligned(vm, addr))
-			return -EINVAL;
-		if (flags & MM_MAP_FIXED_NOREPLACE && find_vma_intersection(vm, mm, addr, addr + len))
-			return -EEXIST;
-		return (s64)addr;
-	}
-	if (addr) {
-		struct vm_area_struct *v = find_vma_slow(vm, mm, addr);
-
-		if (addr <= vm->task_size - len && addr >= vm->mmap_min_addr && (!v || addr + len <= v->vm_start))
-			return (s64)addr;
-	}
-	return vm_unmapped_area(vm, mm, len);
-}
-
 /* Pages of [addr, addr + len) that are mapped now and would be replaced. */
-static u64 mapped_pages(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len)
+static u64 count_vma_pages_range(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len)
 {
+	vaddr_t end = addr + len;
 	u64 bytes = 0;
 
-	for (struct vm_area_struct *v = find_vma_slow(vm, mm, addr); v && v->vm_start < addr + len; v = v->vm_next)
-		bytes += (v->vm_end < addr + len ? v->vm_end : addr + len) - (v->vm_start > addr ? v->vm_start : addr);
+	for (struct vm_area_struct *v = find_vma_slow(vm, mm, addr); v && v->vm_start < end;
+	     v = v->vm_next)
+		bytes += (v->vm_end < end ? v->vm_end : end) -
+			 (v->vm_start > addr ? v->vm_start : addr);
 	return bytes >> vm->page_shift;
+}
+
+/* Private, writable, and not excused: its pages are promised. */
+static bool accountable_mapping(u32 vm_flags)
+{
+	return (vm_flags & (VM_NORESERVE | VM_SHARED | VM_WRITE | VM_HUGETLB)) == VM_WRITE;
+}
+
+static struct vm_area_struct *new_vma(struct vm *vm, struct mm_struct *mm,
+				      const struct mmap_request *rq, u32 flags, struct vma_link *l)
+{
+	struct vm_area_struct *v = vma_alloc(vm);
+
+	if (!v)
+		return NULL;
+	v->vm_start = rq->addr;
+	v->vm_end = rq->addr + rq->len;
+	v->vm_flags = flags & VM_LOCKED && flags & (VM_SPECIAL | VM_HUGETLB)
+			      ? flags & ~(u32)VM_LOCKED
+			      : flags;
+	v->vm_pgoff = rq->pgoff;
+	v->vm_file = rq->file;
+	vma_set_page_prot(v);
+	if (!vma_link_at(vm, mm, v, l))
+		return v;
+	kmem_cache_free(vm->vma_cache, vm->hw->cpu, v);
+	return NULL;
 }
 
 s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *rq)
@@ -197,15 +147,16 @@ s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *
 	struct vma_link l;
 	int r;
 
-	if (!may_expand_vm(vm, mm, pages) && !may_expand_vm(vm, mm, pages - mapped_pages(vm, mm, rq->addr, rq->len)))
+	if (!may_expand_vm(vm, mm, pages) &&
+	    !may_expand_vm(vm, mm, pages - count_vma_pages_range(vm, mm, rq->addr, rq->len)))
 		return -ENOMEM;
-	while (find_vma_links(mm, rq->addr, rq->addr + rq->len, &l)) {
+	while (find_vma_links(vm, mm, rq->addr, rq->addr + rq->len, &l)) {
 		r = do_munmap(vm, mm, rq->addr, rq->len);
 		if (r)
 			return r;
 	}
-	if (accountable(vm, flags)) {
-		if (vm_enough_memory(vm, pages))
+	if (accountable_mapping(flags)) {
+		if (vm_enough_memory(vm, mm, pages))
 			return -ENOMEM;
 		flags |= VM_ACCOUNT;
 	}
@@ -214,157 +165,178 @@ s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *
 					      .pgoff = rq->pgoff});
 	if (v) {
 		if (rq->file)
-			filemap_put(&vm->files, rq->file);
-		return (s64)rq->addr;
+			mapping_put(vm, rq->file);
+	} else {
+		v = new_vma(vm, mm, rq, flags, &l);
+		if (!v) {
+			vm->committed -= flags & VM_ACCOUNT ? pages : 0;
+			return -ENOMEM;
+		}
 	}
-	v = vma_alloc(vm);
-	if (!v) {
-		if (flags & VM_ACCOUNT)
-			vm->committed -= pages;
-		return -ENOMEM;
-	}
-	v->vm_start = rq->addr;
-	v->vm_end = rq->addr + rq->len;
-	v->vm_flags = flags | VM_SOFTDIRTY;
-	v->vm_pgoff = rq->pgoff;
-	v->vm_file = rq->file;
-	vma_set_page_prot(v);
-	vma_link_at(vm, mm, v, &l);
+	v->vm_flags |= VM_SOFTDIRTY;
 	return (s64)rq->addr;
 }
 
-/* The object behind the mapping, with a reference for it. 0 or -ENOMEM. */
-static int mapping_file(struct vm *vm, u32 flags, u64 file, u64 len, struct vm_file **out)
+void mapping_put(struct vm *vm, struct vm_file *f)
 {
-	*out = NULL;
-	if (!(flags & MM_MAP_ANON)) {
-		*out = filemap_find(&vm->files, file);
-		if (*out)
-			filemap_get(*out);
-	} else if (flags & MM_MAP_SHARED) {
-		*out = filemap_shmem(&vm->files, len);
-	} else {
-		return 0;
-	}
+	if (f->refs == 1)
+		vm->committed -= f->committed;
+	filemap_put(&vm->files, f);
+}
+
+/* A nameless object of shared memory: all of it is promised at once, unless excused. */
+static int shared_memory(struct vm *vm, struct mm_struct *mm, u64 len, u32 vm_flags,
+			 struct vm_file **out)
+{
+	u64 pages = vm_flags & VM_NORESERVE ? 0 : len >> vm->page_shift;
+
+	if (pages && vm_enough_memory(vm, mm, pages))
+		return -ENOMEM;
+	*out = filemap_shmem(&vm->files, len);
+	if (*out)
+		(*out)->committed = pages;
+	else
+		vm->committed -= pages;
 	return *out ? 0 : -ENOMEM;
 }
 
-static int check_request(const struct vm *vm, const struct mm_struct *mm, u64 len, u32 prot, u32 flags, u64 pgoff)
+/* What the file's mode makes of a mapping with these flags. 0 or -errno. (spec 06 s7 step 10) */
+static int file_flags(const struct vm_file *f, u32 type, u32 *vm_flags)
 {
-	u32 type = flags & (MM_MAP_SHARED | MM_MAP_PRIVATE);
+	if (type == MM_MAP_SHARED) {
+		if (*vm_flags & VM_WRITE && (!(f->mode & FMODE_WRITE) || f->mode & FMODE_APPEND))
+			return -EACCES;
+		*vm_flags |= VM_SHARED | VM_MAYSHARE;
+		if (!(f->mode & FMODE_WRITE))
+			*vm_flags &= ~(u32)(VM_MAYWRITE | VM_SHARED);
+	} else if (type != MM_MAP_PRIVATE) {
+		return -EINVAL;
+	}
+	if (!(f->mode & FMODE_READ))
+		return -EACCES;
+	if (f->mode & FMODE_NOEXEC) {
+		if (*vm_flags & VM_EXEC)
+			return -EPERM;
+		*vm_flags &= ~(u32)VM_MAYEXEC;
+	}
+	if (f->mode & FMODE_NOMMAP)
+		return -ENODEV;
+	return *vm_flags & VM_GROWSDOWN ? -EINVAL : 0;
+}
 
-	(void)prot;
-	if (!len)
+static int anon_flags(u32 type, u32 *vm_flags)
+{
+	if (type == MM_MAP_PRIVATE)
+		return 0;
+	if (type != MM_MAP_SHARED || *vm_flags & VM_GROWSDOWN)
 		return -EINVAL;
-	if (!page_align(vm, len))
-		return -ENOMEM;
-	if (pgoff + (page_align(vm, len) >> vm->page_shift) < pgoff)
-		return -EOVERFLOW;
-	if (mm->map_count > vm->max_map_count)
-		return -ENOMEM;
-	if (type != MM_MAP_SHARED && type != MM_MAP_PRIVATE)
-		return -EINVAL;
-	if (flags & MM_MAP_GROWSDOWN && (type == MM_MAP_SHARED || !(flags & MM_MAP_ANON)))
-		return -EINVAL;
+	*vm_flags |= VM_SHARED | VM_MAYSHARE;
 	return 0;
 }
 
-static bool over_memlock(const struct vm *vm, const struct mm_struct *mm, u64 pages)
+static u32 calc_vm_flags(const struct mm_struct *mm, u32 prot, u32 flags)
 {
-	return mm->locked_vm + pages > vm->config->memlock_limit >> vm->page_shift;
+	return mm->def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC |
+	       (prot & MM_PROT_READ ? VM_READ : 0) | (prot & MM_PROT_WRITE ? VM_WRITE : 0) |
+	       (prot & MM_PROT_EXEC ? VM_EXEC : 0) | (flags & MM_MAP_GROWSDOWN ? VM_GROWSDOWN : 0) |
+	       (flags & MM_MAP_DENYWRITE ? VM_DENYWRITE : 0) |
+	       (flags & MM_MAP_LOCKED ? VM_LOCKED : 0);
 }
 
-static void finish_mapping(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 vm_flags, u32 flags)
+static s64 choose_address(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len, u32 flags)
 {
-	if (vm_flags & VM_LOCKED || (flags & (MM_MAP_POPULATE | MM_MAP_NONBLOCK)) == MM_MAP_POPULATE)
-		mm_populate(vm, t, addr, addr + len);
+	bool fixed = flags & (MM_MAP_FIXED | MM_MAP_FIXED_NOREPLACE);
+	bool huge = (flags & (MM_MAP_ANON | MM_MAP_SHARED)) == MM_MAP_ANON;
+	s64 r = get_unmapped_area(vm, mm, addr, len, 0, fixed ? AREA_FIXED : huge ? AREA_HUGE : 0);
+
+	if (r >= 0 && flags & MM_MAP_FIXED_NOREPLACE &&
+	    find_vma_intersection(vm, mm, (vaddr_t)r, (vaddr_t)r + len))
+		return -EEXIST;
+	return r;
 }
 
-s64 sys_mmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 prot, u32 flags, u64 file, u64 off,
-	     vaddr_t place)
+/* May @pages be locked by a mapping with these flags? */
+static int check_lock(const struct vm *vm, const struct mm_struct *mm, u32 vm_flags, u32 flags,
+		      u64 pages)
 {
-	struct mm_struct *mm = t->mm;
-	struct mmap_request rq = {.pgoff = off >> vm->page_shift};
+	if (flags & MM_MAP_LOCKED && !vm->config->memlock_limit)
+		return -EPERM;
+	return vm_flags & VM_LOCKED && over_memlock(vm, mm, pages) ? -EAGAIN : 0;
+}
+
+/* Steps 4 to 12 of spec 06 s7, in Linux's order. @f: NULL for anonymous mappings. */
+static s64 do_mmap(struct vm *vm, struct mm_struct *mm, struct vm_file *f, vaddr_t addr, u64 len,
+		   u32 prot, u32 flags, u64 pgoff, u32 *vm_flags)
+{
+	struct mmap_request rq = {.len = page_align(vm, len), .pgoff = pgoff, .file = f};
+	u32 type = flags & (MM_MAP_SHARED | MM_MAP_PRIVATE);
+	s64 r;
+
+	if (!rq.len)
+		return -ENOMEM;
+	if (pgoff + (rq.len >> vm->page_shift) < pgoff)
+		return -EOVERFLOW;
+	if (mm->map_count > vm->max_map_count)
+		return -ENOMEM;
+	r = choose_address(vm, mm, addr, rq.len, flags);
+	if (r < 0)
+		return r;
+	rq.addr = (vaddr_t)r;
+	rq.vm_flags = calc_vm_flags(mm, prot, flags);
+	r = check_lock(vm, mm, rq.vm_flags, flags, rq.len >> vm->page_shift);
+	if (!r)
+		r = f ? file_flags(f, type, &rq.vm_flags) : anon_flags(type, &rq.vm_flags);
+	if (r)
+		return r;
+	if (flags & MM_MAP_NORESERVE && vm->overcommit != 2)
+		rq.vm_flags |= VM_NORESERVE;
+	if (!f)
+		rq.pgoff = type == MM_MAP_SHARED ? 0 : rq.addr >> vm->page_shift;
+	if (f)
+		filemap_get(f);
+	else if (type == MM_MAP_SHARED &&
+		 (r = shared_memory(vm, mm, rq.len, rq.vm_flags, &rq.file)))
+		return r;
+	r = mmap_region(vm, mm, &rq);
+	if (r < 0 && rq.file)
+		mapping_put(vm, rq.file);
+	*vm_flags = rq.vm_flags;
+	return r;
+}
+
+s64 sys_mmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 prot, u32 flags, u64 file,
+	     u64 off, vaddr_t place)
+{
+	struct vm_file *f = NULL;
+	u32 vm_flags = 0;
 	s64 r;
 
 	charge(vm->hw, COST_SYSCALL);
-	if (!mm)
+	if (!t->mm)
 		return -ESRCH;
-	if (unaligned(vm, off))
+	if (page_unaligned(vm, off))
+		return -EINVAL;
+	if (!(flags & MM_MAP_ANON)) {
+		if (file == VM_BAD_FILE)
+			return -EBADF;
+		f = filemap_find(&vm->files, file);
+		if (!f)
+			return -ENOMEM;
+	}
+	if (!len)
 		return -EINVAL;
 	if (place) {
 		addr = place;
 		flags = (flags & ~(u32)MM_MAP_FIXED_NOREPLACE) | MM_MAP_FIXED;
 	}
-	if (!(flags & (MM_MAP_FIXED | MM_MAP_FIXED_NOREPLACE)) && addr) {
-		addr &= ~((1ull << vm->page_shift) - 1);
+	if (!(flags & (MM_MAP_FIXED | MM_MAP_FIXED_NOREPLACE))) {
+		addr = ALIGN_DOWN(addr, 1ull << vm->page_shift);
 		if (addr && addr < vm->mmap_min_addr)
 			addr = page_align(vm, vm->mmap_min_addr);
 	}
-	r = check_request(vm, mm, len, prot, flags, rq.pgoff);
-	if (r)
-		return r;
-	rq.len = page_align(vm, len);
-	r = choose_address(vm, mm, addr, rq.len, flags);
-	if (r < 0)
-		return r;
-	rq.addr = (u64)r;
-	rq.vm_flags = calc_vm_flags(vm, mm, prot, flags);
-	if (rq.vm_flags & VM_LOCKED && over_memlock(vm, mm, rq.len >> vm->page_shift))
-		return vm->config->memlock_limit ? -EAGAIN : -EPERM;
-	r = mapping_file(vm, flags, file, rq.len, &rq.file);
-	if (r)
-		return r;
-	if (flags & MM_MAP_ANON)
-		rq.pgoff = flags & MM_MAP_SHARED ? 0 : rq.addr >> vm->page_shift;
-	r = mmap_region(vm, mm, &rq);
-	if (r < 0) {
-		if (rq.file)
-			filemap_put(&vm->files, rq.file);
-		return r;
-	}
-	finish_mapping(vm, t, rq.addr, rq.len, rq.vm_flags, flags);
+	r = do_mmap(vm, t->mm, f, addr, len, prot, flags, off >> vm->page_shift, &vm_flags);
+	if (r >= 0 && (vm_flags & VM_LOCKED ||
+		       (flags & (MM_MAP_POPULATE | MM_MAP_NONBLOCK)) == MM_MAP_POPULATE))
+		mm_populate(vm, t, (vaddr_t)r, (vaddr_t)r + page_align(vm, len));
 	return r;
-}
-
-/* ---- brk ---- */
-
-static s64 do_brk(struct vm *vm, struct task *t, vaddr_t addr, u64 len)
-{
-	struct mm_struct *mm = t->mm;
-	struct mmap_request rq = {.addr = addr, .len = len, .pgoff = addr >> vm->page_shift};
-
-	if (addr > vm->task_size || len > vm->task_size - addr || mm->map_count > vm->max_map_count)
-		return -ENOMEM;
-	rq.vm_flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | mm->def_flags;
-	if (rq.vm_flags & VM_LOCKED && over_memlock(vm, mm, len >> vm->page_shift))
-		return -EAGAIN;
-	return mmap_region(vm, mm, &rq);
-}
-
-s64 sys_brk(struct vm *vm, struct task *t, vaddr_t addr)
-{
-	struct mm_struct *mm = t->mm;
-	vaddr_t old, new;
-
-	charge(vm->hw, COST_SYSCALL);
-	if (!mm)
-		return -ESRCH;
-	if (addr < mm->start_brk || addr > vm->task_size || addr - mm->start_brk > vm->config->data_limit)
-		return (s64)mm->brk;
-	old = page_align(vm, mm->brk);
-	new = page_align(vm, addr);
-	if (new < old) {
-		if (do_munmap(vm, mm, new, old - new))
-			return (s64)mm->brk;
-	} else if (new > old) {
-		if (find_vma_intersection(vm, mm, old, new + (1ull << vm->page_shift)))
-			return (s64)mm->brk;
-		if (do_brk(vm, t, old, new - old) < 0)
-			return (s64)mm->brk;
-		if (mm->def_flags & VM_LOCKED)
-			mm_populate(vm, t, old, new);
-	}
-	mm->brk = addr;
-	return (s64)addr;
 }

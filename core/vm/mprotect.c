@@ -13,12 +13,12 @@ struct change {
 	u64 prot;
 	bool keep_write; /* an exclusive dirty page may stay writable (later kernels) */
 	bool dirty_accountable; /* the file is told of first writes */
-	struct vm_area_struct *vma;
+	u64 changed;            /* present entries */
 };
 
 static int change_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
-	const struct change *c = arg;
+	struct change *c = arg;
 
 	(void)va;
 	for (unsigned i = 0; i < n; i++) {
@@ -36,6 +36,7 @@ static int change_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vad
 		if (c->dirty_accountable && pte_dirty(p)) /* the file knows already */
 			p = pte_mkwrite(p);
 		set_pte(vm, slot_at(vm, slots, i), p);
+		c->changed++;
 	}
 	charge_n(vm->hw, COST_PTE_OP, n);
 	return 0;
@@ -43,10 +44,12 @@ static int change_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vad
 
 static void change_protection(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
 {
-	struct change c = {.prot = v->vm_page_prot, .vma = v, .dirty_accountable = vma_wants_writenotify(v),
+	struct change c = {.prot = v->vm_page_prot, .dirty_accountable = vma_wants_writenotify(v),
 			   .keep_write = vm->modern && (v->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE};
 
 	pte_range(vm, v->vm_mm, start, end, change_leaf, &c);
+	if (!c.changed)
+		return;
 	vm_flush_range(vm, v->vm_mm, start, end);
 	charge(vm->hw, COST_TLB_FLUSH);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
@@ -70,8 +73,9 @@ static int mprotect_fixup(struct vm *vm, struct task *t, struct vm_area_struct *
 		*prev = v;
 		return 0;
 	}
-	if (flags & VM_WRITE && !(v->vm_flags & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE))) {
-		if (vm_enough_memory(vm, pages))
+	if (flags & VM_WRITE &&
+	    !(v->vm_flags & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE))) {
+		if (vm_enough_memory(vm, v->vm_mm, pages))
 			return -ENOMEM;
 		charged = pages;
 		flags |= VM_ACCOUNT;
@@ -85,7 +89,6 @@ static int mprotect_fixup(struct vm *vm, struct task *t, struct vm_area_struct *
 		return r;
 	}
 	vm->committed -= released;
-	v->vm_flags = flags;
 	vma_set_page_prot(v);
 	change_protection(vm, v, start, end);
 	if (vm->modern && (old & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
@@ -96,23 +99,35 @@ static int mprotect_fixup(struct vm *vm, struct task *t, struct vm_area_struct *
 s64 sys_mprotect(struct vm *vm, struct task *t, vaddr_t start, u64 len, u32 prot)
 {
 	struct vm_area_struct *v, *prev;
-	vaddr_t end, at = start;
-	u64 page = 1ull << vm->page_shift;
+	u32 grows = prot & (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP);
+	vaddr_t end, at;
 
 	charge(vm->hw, COST_SYSCALL);
-	if (start & (page - 1))
+	prot &= ~grows;
+	if (grows == (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP) || page_unaligned(vm, start))
 		return -EINVAL;
 	if (!len)
 		return 0;
-	len = ALIGN_UP(len, page);
-	end = start + len;
+	end = start + page_align(vm, len);
 	if (end <= start)
 		return -ENOMEM;
-	if (prot & ~7u)
+	if (prot & ~(u32)(VM_RWX))
 		return -EINVAL;
 	v = t->mm ? find_vma_slow(vm, t->mm, start) : NULL;
-	if (!v || v->vm_start > start)
+	if (!v)
 		return -ENOMEM;
+	if (grows & MM_PROT_GROWSDOWN) { /* down to the start of the stack */
+		if (v->vm_start >= end)
+			return -ENOMEM;
+		if (!(v->vm_flags & VM_GROWSDOWN))
+			return -EINVAL;
+		start = v->vm_start;
+	}
+	if (v->vm_start > start)
+		return -ENOMEM;
+	if (grows & MM_PROT_GROWSUP) /* no mapping of the model grows upwards */
+		return -EINVAL;
+	at = start;
 	prev = start > v->vm_start ? v : v->vm_prev;
 	for (;;) {
 		u32 flags = (v->vm_flags & ~(u32)VM_RWX) | prot; /* MM_PROT_* have VM_*'s values */

@@ -47,18 +47,16 @@ static struct vm_area_struct *copy_vma(struct vm *vm, struct vm_area_struct *v, 
 
 	if (!v->vm_file && !v->anon_vma) /* never faulted: numbered from its new place */
 		pgoff = to >> vm->page_shift;
-	if (find_vma_links(mm, to, to + new_len, &l))
+	if (find_vma_links(vm, mm, to, to + new_len, &l))
 		return NULL;
 	n = vma_merge(vm, &(struct vma_merge){.mm = mm, .prev = l.prev, .addr = to, .end = to + new_len,
 					      .flags = v->vm_flags, .anon_vma = v->anon_vma, .source = v,
 					      .file = v->vm_file, .pgoff = pgoff});
 	if (n)
 		return n;
-	n = vma_alloc(vm);
+	n = vma_dup(vm, v);
 	if (!n)
 		return NULL;
-	*n = *v;
-	list_init(&n->anon_vma_chain);
 	n->vm_start = to;
 	n->vm_end = to + new_len;
 	n->vm_pgoff = pgoff;
@@ -68,11 +66,19 @@ static struct vm_area_struct *copy_vma(struct vm *vm, struct vm_area_struct *v, 
 	}
 	if (n->vm_file)
 		filemap_get(n->vm_file);
-	vma_link_at(vm, mm, n, &l);
-	return n;
+	if (!vma_link_at(vm, mm, n, &l))
+		return n;
+	n->vm_flags &= ~(u32)VM_ACCOUNT; /* what it would hold is the caller's charge */
+	vma_free(vm, n);
+	return NULL;
 }
 
-static s64 move_vma(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, vaddr_t to)
+/*
+ * Moves what is at [addr, addr + old_len) of one VMA to free space at @to. The caller has charged
+ * what it grows by; the rest of the commitment moves along. Address or -ENOMEM.
+ */
+static s64 move_vma(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len,
+		    vaddr_t to)
 {
 	struct mm_struct *mm = t->mm;
 	struct vm_area_struct *v = find_vma_slow(vm, mm, addr);
@@ -80,20 +86,20 @@ static s64 move_vma(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u6
 	bool account = v->vm_flags & VM_ACCOUNT, locked = v->vm_flags & VM_LOCKED;
 	int r;
 
-	if (mm->map_count >= vm->max_map_count - 3)
+	if (mm->map_count + 3 >= vm->max_map_count)
 		return -ENOMEM;
-	if (account && vm_enough_memory(vm, new_len >> vm->page_shift))
+	if (!copy_vma(vm, v, addr, new_len, to))
 		return -ENOMEM;
-	if (!copy_vma(vm, v, addr, new_len, to)) {
-		vm->committed -= account ? new_len >> vm->page_shift : 0;
-		return -ENOMEM;
-	}
+	vm->committed +=
+		account ? old_len >> vm->page_shift : 0; /* of two mappings now; one goes */
 	r = pte_range(vm, mm, addr, addr + old_len, move_leaf, &m);
 	if (r) { /* back again: tables of the old range still exist */
 		struct move back = {.mm = mm, .delta = addr - to};
 
 		pte_range(vm, mm, to, to + old_len, move_leaf, &back);
 		vm_flush_range(vm, mm, addr, addr + old_len);
+		vm->committed += account ? (new_len - old_len) >> vm->page_shift
+					 : 0; /* the caller's to give back */
 		do_munmap(vm, mm, to, new_len);
 		return r;
 	}
@@ -104,19 +110,36 @@ static s64 move_vma(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u6
 	return (s64)to;
 }
 
-/* May [addr, addr + old) of one VMA grow to @new? 0 or -errno. */
-static int check_growth(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 old_len, u64 new_len)
+/*
+ * May [addr, addr + old) of one VMA become @new_len long? 0 or -errno; pages charged for it in
+ * @charged. (Linux: vma_to_resize)
+ */
+static int check_resize(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 old_len, u64 new_len,
+			u64 *charged)
 {
 	struct vm_area_struct *v = find_vma_slow(vm, mm, addr);
-	u64 more = new_len > old_len ? (new_len - old_len) >> vm->page_shift : 0;
+	u64 more = (new_len - old_len) >> vm->page_shift, pgoff;
 
+	*charged = 0;
 	if (!v || v->vm_start > addr || old_len > v->vm_end - addr)
 		return -EFAULT;
-	if (v->vm_flags & (VM_DONTEXPAND | VM_PFNMAP) && new_len > old_len)
-		return -EFAULT;
-	if (v->vm_flags & VM_LOCKED && mm->locked_vm + more > vm->config->memlock_limit >> vm->page_shift)
+	if (more) {
+		if (v->vm_flags & (VM_DONTEXPAND | VM_PFNMAP))
+			return -EFAULT;
+		pgoff = v->vm_pgoff + ((addr - v->vm_start) >> vm->page_shift);
+		if (pgoff + (new_len >> vm->page_shift) < pgoff)
+			return -EINVAL;
+	}
+	if (v->vm_flags & VM_LOCKED && over_memlock(vm, mm, more))
 		return -EAGAIN;
-	return may_expand_vm(vm, mm, more) ? 0 : -ENOMEM;
+	if (!may_expand_vm(vm, mm, more))
+		return -ENOMEM;
+	if (v->vm_flags & VM_ACCOUNT) {
+		if (vm_enough_memory(vm, mm, more))
+			return -EFAULT; /* sic */
+		*charged = more;
+	}
+	return 0;
 }
 
 /*
@@ -162,14 +185,23 @@ static int check_source(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 o
 	return mm_min(old_len, new_len) > v->vm_end - addr ? -EFAULT : 0;
 }
 
-static s64 mremap_to(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, vaddr_t to)
+static bool ranges_overlap(const struct vm *vm, vaddr_t addr, u64 old_len, vaddr_t to, u64 new_len)
+{
+	if (vm->modern)
+		return addr + old_len > to && to + new_len > addr;
+	return (to <= addr && to + new_len > addr) || (addr <= to && addr + old_len > to);
+}
+
+static s64 mremap_to(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len,
+		     vaddr_t to)
 {
 	struct mm_struct *mm = t->mm;
-	int r;
+	u64 charged;
+	s64 r;
 
-	if (to & ((1ull << vm->page_shift) - 1) || new_len > vm->task_size || to > vm->task_size - new_len)
+	if (page_unaligned(vm, to) || new_len > vm->task_size || to > vm->task_size - new_len)
 		return -EINVAL;
-	if (addr + old_len > to && to + new_len > addr)
+	if (ranges_overlap(vm, addr, old_len, to, new_len))
 		return -EINVAL;
 	r = vm->modern ? check_source(vm, mm, addr, old_len, new_len) : 0;
 	if (r)
@@ -185,48 +217,70 @@ static s64 mremap_to(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u
 			return r;
 		old_len = new_len;
 	}
-	r = check_growth(vm, mm, addr, old_len, new_len);
-	return r ? r : move_vma(vm, t, addr, old_len, new_len, to);
+	r = check_resize(vm, mm, addr, old_len, new_len, &charged);
+	if (r)
+		return r;
+	r = move_vma(vm, t, addr, old_len, new_len, to);
+	vm->committed -= r < 0 ? charged : 0;
+	return r;
 }
 
-/* Grows where it stands; -EAGAIN if something is in the way. */
-static s64 grow_in_place(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len)
+/* Is the space behind @v free up to @end? */
+static bool vma_expandable(const struct vm *vm, const struct vm_area_struct *v, vaddr_t end)
+{
+	return end > v->vm_end && end <= vm->task_size &&
+	       (!v->vm_next || vma_start_gap(v->vm_next) >= end);
+}
+
+/* @v, whose last part is being resized, grows to @end where it stands. 0 or -ENOMEM. */
+static int grow_in_place(struct vm *vm, struct vm_area_struct *v, vaddr_t end)
+{
+	struct vma_merge m = {.mm = v->vm_mm,
+			      .prev = v,
+			      .addr = v->vm_end,
+			      .end = end,
+			      .flags = v->vm_flags,
+			      .anon_vma = v->anon_vma,
+			      .file = v->vm_file,
+			      .pgoff = v->vm_pgoff + vma_pages(vm, v)};
+
+	/* 6.x merges with a neighbour it comes to touch (spec 06 s10.3) */
+	return vm->modern && vma_merge(vm, &m) ? 0 : vma_expand_up(vm, v, end);
+}
+
+/* In place if possible, else somewhere else if allowed. Address or -errno. */
+static s64 grow(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, u32 flags)
 {
 	struct vm_area_struct *v = find_vma_slow(vm, t->mm, addr);
-	u64 more = (new_len - old_len) >> vm->page_shift;
-	vaddr_t end = addr + new_len;
+	u64 off = (v->vm_pgoff << vm->page_shift) + (addr - v->vm_start);
+	bool locked = v->vm_flags & VM_LOCKED;
+	s64 r;
 
-	if (v->vm_end != addr + old_len || (v->vm_next && v->vm_next->vm_start < end) || end > vm->task_size)
-		return -EAGAIN;
-	if (v->vm_flags & VM_ACCOUNT && vm_enough_memory(vm, more))
-		return -EFAULT;
-	if (vm->modern) { /* 6.x merges with a neighbour it comes to touch (spec 06 s10.3) */
-		struct vma_merge m = {.mm = t->mm, .prev = v, .addr = v->vm_end, .end = end, .flags = v->vm_flags,
-				      .anon_vma = v->anon_vma, .source = v, .file = v->vm_file,
-				      .pgoff = v->vm_pgoff + vma_pages(vm, v)};
-
-		if (!vma_merge(vm, &m))
-			vma_set_bounds(vm, v, v->vm_start, end, v->vm_pgoff);
-	} else {
-		vma_set_bounds(vm, v, v->vm_start, end, v->vm_pgoff);
+	if (v->vm_end == addr + old_len && vma_expandable(vm, v, addr + new_len)) {
+		if (grow_in_place(vm, v, addr + new_len))
+			return -ENOMEM;
+		if (locked)
+			mm_populate(vm, t, addr + old_len, addr + new_len);
+		return (s64)addr;
 	}
-	if (v->vm_flags & VM_LOCKED)
-		mm_populate(vm, t, addr + old_len, end);
-	return (s64)addr;
+	if (!(flags & MM_MREMAP_MAYMOVE))
+		return -ENOMEM;
+	r = get_unmapped_area(vm, t->mm, 0, new_len, off, v->vm_file ? 0 : AREA_HUGE);
+	return r < 0 ? r : move_vma(vm, t, addr, old_len, new_len, (vaddr_t)r);
 }
 
 s64 sys_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, u32 flags, vaddr_t to,
 	       vaddr_t place)
 {
-	u64 page = 1ull << vm->page_shift;
+	u64 charged;
 	s64 r;
 
 	charge(vm->hw, COST_SYSCALL);
 	if (!t->mm || flags & ~(u32)(MM_MREMAP_MAYMOVE | MM_MREMAP_FIXED) ||
-	    (flags & MM_MREMAP_FIXED && !(flags & MM_MREMAP_MAYMOVE)) || addr & (page - 1))
+	    (flags & MM_MREMAP_FIXED && !(flags & MM_MREMAP_MAYMOVE)) || page_unaligned(vm, addr))
 		return -EINVAL;
-	old_len = ALIGN_UP(old_len, page);
-	new_len = ALIGN_UP(new_len, page);
+	old_len = page_align(vm, old_len);
+	new_len = page_align(vm, new_len);
 	if (!new_len)
 		return -EINVAL;
 	if (flags & MM_MREMAP_FIXED)
@@ -237,18 +291,12 @@ s64 sys_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new
 		r = old_len > new_len ? do_munmap(vm, t->mm, addr + new_len, old_len - new_len) : 0;
 		return r ? r : (s64)addr;
 	}
-	r = check_growth(vm, t->mm, addr, old_len, new_len);
-	if (r)
-		return r;
-	if (!place || place == addr) {
-		r = grow_in_place(vm, t, addr, old_len, new_len);
-		if (r != -EAGAIN)
-			return r;
-	}
-	if (!(flags & MM_MREMAP_MAYMOVE))
-		return -ENOMEM;
 	if (place && place != addr)
 		return mremap_to(vm, t, addr, old_len, new_len, place);
-	r = vm_unmapped_area(vm, t->mm, new_len);
-	return r < 0 ? r : move_vma(vm, t, addr, old_len, new_len, (vaddr_t)r);
+	r = check_resize(vm, t->mm, addr, old_len, new_len, &charged);
+	if (r)
+		return r;
+	r = grow(vm, t, addr, old_len, new_len, flags);
+	vm->committed -= r < 0 ? charged : 0;
+	return r;
 }

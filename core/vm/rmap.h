@@ -169,6 +169,7 @@ void munlock_page(struct vm *vm, struct page *p);
 
 /* Marks the present pages of a locked range and moves them to the unevictable list. (spec 06 s8) */
 void mlock_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end);
+/* The way back; the VMA has lost VM_LOCKED already. Pages that another VMA locks stay where they
+ * are. */
 void munlock_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end);
-
 #endif

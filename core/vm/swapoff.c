@@ -263,7 +263,7 @@ int sys_swapoff(struct vm *vm, struct swap_info_struct *si)
 	charge(vm->hw, COST_SYSCALL);
 	if (!si)
 		return -EINVAL;
-	if (vm_enough_memory(vm, si->pages))
+	if (vm_enough_memory(vm, NULL, si->pages))
 		return -ENOMEM;
 	vm->committed -= si->pages;
 	swap_area_disable(&vm->swap, si);

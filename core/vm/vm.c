@@ -23,9 +23,13 @@ static int make_caches(struct vm *vm)
 	struct kmem *k = vm->kmem;
 
 	vm->mm_cache = kmem_cache_create(k, "mm_struct", sizeof(struct mm_struct), 64, 0, NULL);
-	vm->vma_cache = kmem_cache_create(k, "vm_area_struct", sizeof(struct vm_area_struct), 0, 0, NULL);
+	vm->vma_cache = kmem_cache_create(k, "vm_area_struct", sizeof(struct vm_area_struct), 64, 0, NULL);
+	if (vm->btree)
+		vm->bt_cache = kmem_cache_create(k, "vma_btree_node", VMA_BT_NODE_BYTES, 64, 0, NULL);
 	vm->anon_vma_cache = kmem_cache_create(k, "anon_vma", sizeof(struct anon_vma), 0, 0, NULL);
 	vm->avc_cache = kmem_cache_create(k, "anon_vma_chain", sizeof(struct anon_vma_chain), 0, 0, NULL);
+	if (vm->btree && !vm->bt_cache)
+		return -ENOMEM;
 	return vm->mm_cache && vm->vma_cache && vm->anon_vma_cache && vm->avc_cache ? 0 : -ENOMEM;
 }
 
@@ -70,10 +74,12 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->anonws = c->anonws;
 	vm->task_size = vm->phys->kpgd.layout.task_size;
 	vm->psi.width = c->psi_window * 1000000;
+	vm->guard_gap = c->policy >= POLICY_4_12;
+	vm->btree = c->vma == VMA_BTREE;
 	vm->max_map_count = c->max_map_count;
 	vm->mmap_min_addr = c->mmap_min_addr;
-	vm->overcommit = c->overcommit_memory;
-	vm->overcommit_ratio = c->overcommit_ratio;
+	vm->legacy_va_layout = c->legacy_va_layout;
+	overcommit_init(vm);
 	vm->fault_around_pages = c->fault_around_bytes >> vm->page_shift;
 	if (!vm->fault_around_pages)
 		vm->fault_around_pages = 1;
@@ -122,14 +128,21 @@ int vm_sysctl(struct vm *vm, const char *name, const char *value)
 	static const struct {
 		const char *name;
 		size_t offset;
+		u64 most;
 	} names[] = {
-		{"max_map_count", offsetof(struct vm, max_map_count)},
-		{"mmap_min_addr", offsetof(struct vm, mmap_min_addr)},
-		{"overcommit_memory", offsetof(struct vm, overcommit)},
-		{"overcommit_ratio", offsetof(struct vm, overcommit_ratio)},
-		{"dirty_ratio", offsetof(struct vm, dirty_ratio)},
-		{"dirty_background_ratio", offsetof(struct vm, dirty_background_ratio)},
-		{"highmem_is_dirtyable", offsetof(struct vm, highmem_is_dirtyable)},
+#define SYSCTL(name, field, most) {name, offsetof(struct vm, field), most}
+		SYSCTL("max_map_count", max_map_count, 0x7fffffff),
+		SYSCTL("mmap_min_addr", mmap_min_addr, UINT64_MAX),
+		SYSCTL("legacy_va_layout", legacy_va_layout, 1),
+		SYSCTL("overcommit_memory", overcommit, 2),
+		SYSCTL("overcommit_ratio", overcommit_ratio, UINT64_MAX),
+		SYSCTL("overcommit_kbytes", overcommit_kbytes, UINT64_MAX),
+		SYSCTL("admin_reserve_kbytes", admin_reserve_kbytes, UINT64_MAX),
+		SYSCTL("user_reserve_kbytes", user_reserve_kbytes, UINT64_MAX),
+		SYSCTL("dirty_ratio", dirty_ratio, UINT64_MAX),
+		SYSCTL("dirty_background_ratio", dirty_background_ratio, UINT64_MAX),
+		SYSCTL("highmem_is_dirtyable", highmem_is_dirtyable, UINT64_MAX),
+#undef SYSCTL
 	};
 	char *end;
 	u64 v = strtoull(value, &end, 0);
@@ -137,7 +150,7 @@ int vm_sysctl(struct vm *vm, const char *name, const char *value)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(names[i].name, name))
 			continue;
-		if (end == value || *end || (!strcmp(name, "overcommit_memory") && v > 2))
+		if (end == value || *end || v > names[i].most)
 			return -EINVAL;
 		*(u64 *)(void *)((char *)vm + names[i].offset) = v;
 		return 0;
@@ -198,30 +211,28 @@ static void adopt_mm(struct task *t, struct mm_struct *mm)
 	t->lived = true;
 }
 
-/* Top-down base: below the stack's limit and the gap rules of spec 06 s7.1. */
-static vaddr_t mmap_base(const struct vm *vm)
-{
-	u64 gap = vm->config->stack_limit, most = vm->task_size / 6 * 5, page = 1ull << vm->page_shift;
-
-	gap = gap < 128 * MiB ? 128 * MiB : gap > most ? most : gap;
-	return ALIGN_UP(vm->task_size - gap, page);
-}
-
+/* One page that grows, as a new program finds it. */
 static int map_stack(struct vm *vm, struct mm_struct *mm, vaddr_t top)
 {
 	u64 page = 1ull << vm->page_shift;
-	struct mmap_request rq = {
-		.addr = ALIGN_DOWN(top - 1, page), .len = page,
-		.vm_flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN,
-	};
-	s64 r;
+	struct vm_area_struct *v;
+	int r;
 
 	if (top < page || top > vm->task_size)
 		return -EINVAL;
-	rq.pgoff = rq.addr >> vm->page_shift;
+	v = vma_alloc(vm);
+	if (!v)
+		return -ENOMEM;
+	v->vm_start = ALIGN_DOWN(top - 1, page);
+	v->vm_end = v->vm_start + page;
+	v->vm_flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN |
+		      VM_ACCOUNT | VM_SOFTDIRTY;
+	v->vm_page_prot = vm_get_page_prot(v->vm_flags);
 	mm->start_stack = top;
-	r = mmap_region(vm, mm, &rq);
-	return r < 0 ? (int)r : 0;
+	r = insert_vm_struct(vm, mm, v);
+	if (r)
+		kmem_cache_free(vm->vma_cache, vm->hw->cpu, v);
+	return r;
 }
 
 int vm_spawn(struct vm *vm, struct task *t, vaddr_t brk, vaddr_t stack_top)
@@ -233,7 +244,7 @@ int vm_spawn(struct vm *vm, struct task *t, vaddr_t brk, vaddr_t stack_top)
 	mm = mm_alloc(vm);
 	if (!mm)
 		return -ENOMEM;
-	mm->mmap_base = mmap_base(vm);
+	arch_pick_mmap_layout(vm, mm);
 	mm->start_brk = mm->brk = brk ? brk : vm->task_size / 8;
 	adopt_mm(t, mm);
 	r = stack_top ? map_stack(vm, mm, stack_top) : 0;
@@ -370,8 +381,8 @@ static void vma_flag_letters(u32 flags, char *buf)
 		{VM_MAYWRITE, "mw"}, {VM_MAYEXEC, "me"}, {VM_MAYSHARE, "ms"}, {VM_GROWSDOWN, "gd"},
 		{VM_PFNMAP, "pf"}, {VM_LOCKED, "lo"}, {VM_IO, "io"}, {VM_SEQ_READ, "sr"},
 		{VM_RAND_READ, "rr"}, {VM_DONTCOPY, "dc"}, {VM_DONTEXPAND, "de"}, {VM_ACCOUNT, "ac"},
-		{VM_NORESERVE, "nr"}, {VM_SOFTDIRTY, "sd"}, {VM_HUGEPAGE, "hg"}, {VM_NOHUGEPAGE, "nh"},
-		{VM_MERGEABLE, "mg"},
+		{VM_NORESERVE, "nr"}, {VM_DONTDUMP, "dd"}, {VM_SOFTDIRTY, "sd"}, {VM_HUGEPAGE, "hg"},
+		{VM_NOHUGEPAGE, "nh"}, {VM_MERGEABLE, "mg"},
 	};
 
 	buf[0] = 0;

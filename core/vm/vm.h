@@ -42,6 +42,7 @@ int vm_thread(struct vm *vm, struct task *t, u32 tid, u32 *idx);
 
 /* ---- system calls ---- */
 
+#define VM_BAD_FILE UINT64_MAX /* no open file: -EBADF */
 /*
  * spec 06 s7. @off in bytes. @place: where the recorded system put a mapping that is not MAP_FIXED: it
  * goes there and replaces what is in the way; 0: the model chooses.

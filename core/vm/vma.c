@@ -6,59 +6,9 @@
 #include <string.h>
 
 #include "core/vm/interval_tree.h"
-
-static struct vm_area_struct *vma_of(const struct rb_node *n)
-{
-	return n ? container_of(n, struct vm_area_struct, vm_rb) : NULL;
-}
-
-static vaddr_t gap_below(const struct vm_area_struct *v)
-{
-	return v->vm_start - (v->vm_prev ? v->vm_prev->vm_end : 0);
-}
-
-static u64 subtree_gap(const struct vm_area_struct *v)
-{
-	u64 gap = gap_below(v);
-
-	if (v->vm_rb.left && vma_of(v->vm_rb.left)->rb_subtree_gap > gap)
-		gap = vma_of(v->vm_rb.left)->rb_subtree_gap;
-	if (v->vm_rb.right && vma_of(v->vm_rb.right)->rb_subtree_gap > gap)
-		gap = vma_of(v->vm_rb.right)->rb_subtree_gap;
-	return gap;
-}
-
-static bool update_gap(struct rb_node *n)
-{
-	struct vm_area_struct *v = vma_of(n);
-	u64 gap = subtree_gap(v), old = v->rb_subtree_gap;
-
-	v->rb_subtree_gap = gap;
-	return gap != old;
-}
+#include "core/vm/mmap.h"
 
 /* ---- find ---- */
-
-struct vm_area_struct *find_vma_slow(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
-{
-	struct rb_node *n = mm->mm_rb.node;
-	struct vm_area_struct *best = NULL;
-
-	count_vm_event(vm->hw, vm->hw->cpu, EV_VMA_TREE_WALKS);
-	while (n) {
-		struct vm_area_struct *v = vma_of(n);
-
-		if (v->vm_end > addr) {
-			best = v;
-			if (v->vm_start <= addr)
-				break;
-			n = n->left;
-		} else {
-			n = n->right;
-		}
-	}
-	return best;
-}
 
 struct vm_area_struct *find_vma_cached(struct vm *vm, struct task *t, vaddr_t addr)
 {
@@ -81,7 +31,29 @@ struct vm_area_struct *find_vma_cached(struct vm *vm, struct task *t, vaddr_t ad
 	return v;
 }
 
-struct vm_area_struct *find_vma_intersection(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end)
+void vmacache_invalidate(struct vm *vm, struct mm_struct *mm)
+{
+	if (MM_LIKELY(++mm->vmacache_seqnum))
+		return;
+	for (u32 i = 0; i < vm->nr_tasks; i++) /* wrapped: old numbers must not become valid again */
+		if (vm->tasks[i] && vm->tasks[i]->mm == mm)
+			memset(vm->tasks[i]->vmacache, 0, sizeof(vm->tasks[i]->vmacache));
+}
+
+struct vm_area_struct *find_vma_prev(struct vm *vm, struct mm_struct *mm, vaddr_t addr,
+				     struct vm_area_struct **prev)
+{
+	struct vm_area_struct *v = find_vma_slow(vm, mm, addr);
+
+	if (v)
+		*prev = v->vm_prev;
+	else
+		*prev = mm->highest_vm_end ? find_vma_slow(vm, mm, mm->highest_vm_end - 1) : NULL;
+	return v;
+}
+
+struct vm_area_struct *find_vma_intersection(struct vm *vm, struct mm_struct *mm, vaddr_t start,
+					     vaddr_t end)
 {
 	struct vm_area_struct *v = find_vma_slow(vm, mm, start);
 
@@ -90,25 +62,11 @@ struct vm_area_struct *find_vma_intersection(struct vm *vm, struct mm_struct *mm
 
 /* ---- link ---- */
 
-int find_vma_links(struct mm_struct *mm, vaddr_t addr, vaddr_t end, struct vma_link *l)
+int find_vma_links(struct vm *vm, struct mm_struct *mm, vaddr_t addr, vaddr_t end,
+		   struct vma_link *l)
 {
-	struct rb_node **link = &mm->mm_rb.node, *parent = NULL, *prev = NULL;
-
-	while (*link) {
-		struct vm_area_struct *v = vma_of(*link);
-
-		parent = *link;
-		if (v->vm_end > addr) {
-			if (v->vm_start < end)
-				return -ENOMEM;
-			link = &parent->left;
-		} else {
-			prev = parent;
-			link = &parent->right;
-		}
-	}
-	*l = (struct vma_link){.prev = vma_of(prev), .parent = parent, .link = link};
-	return 0;
+	l->after = NULL;
+	return vma_index_place(vm, mm, addr, end, l);
 }
 
 /* Sums of pages that results and limits need, by kind of VMA. */
@@ -128,30 +86,11 @@ static void account(struct vm *vm, struct mm_struct *mm, const struct vm_area_st
 	}
 }
 
-/* The gap below @v changed because its start or its predecessor's end did. */
-static void gap_changed(struct vm_area_struct *v)
-{
-	if (v)
-		rb_propagate(&v->vm_rb, update_gap);
-}
-
-void vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, const struct vma_link *l)
+int vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, struct vma_link *l)
 {
 	v->vm_mm = mm;
-	v->vm_prev = l->prev;
-	v->vm_next = l->prev ? l->prev->vm_next : mm->mmap;
-	if (v->vm_prev)
-		v->vm_prev->vm_next = v;
-	else
-		mm->mmap = v;
-	if (v->vm_next)
-		v->vm_next->vm_prev = v;
-	else
-		mm->highest_vm_end = v->vm_end;
-	gap_changed(v->vm_next); /* before the tree turns: rotations expect exact values */
-	v->rb_subtree_gap = 0;
-	rb_link(&v->vm_rb, l->parent, l->link);
-	rb_insert(&mm->mm_rb, &v->vm_rb, update_gap);
+	if (vma_index_insert(vm, mm, v, l))
+		return -ENOMEM;
 	if (v->vm_file && l->after)
 		vma_interval_tree_insert_after(&v->vm_file->i_mmap, v, l->after);
 	else if (v->vm_file)
@@ -159,26 +98,39 @@ void vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, 
 	mm->map_count++;
 	account(vm, mm, v, 1);
 	charge(vm->hw, COST_VMA_OP);
+	return 0;
+}
+
+void vma_forget(struct vm_area_struct *v)
+{
+	if (v->vm_file)
+		vma_interval_tree_remove(&v->vm_file->i_mmap, v);
 }
 
 void vma_unlink(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v)
 {
 	account(vm, mm, v, -1);
-	rb_erase(&mm->mm_rb, &v->vm_rb, update_gap);
-	if (v->vm_prev)
-		v->vm_prev->vm_next = v->vm_next;
-	else
-		mm->mmap = v->vm_next;
-	if (v->vm_next)
-		v->vm_next->vm_prev = v->vm_prev;
-	else
-		mm->highest_vm_end = v->vm_prev ? v->vm_prev->vm_end : 0;
-	gap_changed(v->vm_next);
-	if (v->vm_file)
-		vma_interval_tree_remove(&v->vm_file->i_mmap, v);
+	vma_index_erase(vm, mm, v);
+	vma_forget(v);
 	mm->map_count--;
-	mm->vmacache_seqnum++;
+	vmacache_invalidate(vm, mm);
 	charge(vm->hw, COST_VMA_OP);
+}
+
+int insert_vm_struct(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v)
+{
+	struct vma_link l;
+
+	if (!v->vm_file)
+		v->vm_pgoff = v->vm_start >> vm->page_shift;
+	if (find_vma_links(vm, mm, v->vm_start, v->vm_end, &l))
+		return -ENOMEM;
+	if (v->vm_flags & VM_ACCOUNT && vm_enough_memory(vm, mm, vma_pages(vm, v)))
+		return -ENOMEM;
+	if (!vma_link_at(vm, mm, v, &l))
+		return 0;
+	vm->committed -= v->vm_flags & VM_ACCOUNT ? vma_pages(vm, v) : 0;
+	return -ENOMEM;
 }
 
 struct vm_area_struct *vma_alloc(struct vm *vm)
@@ -190,19 +142,31 @@ struct vm_area_struct *vma_alloc(struct vm *vm)
 	return v;
 }
 
+struct vm_area_struct *vma_dup(struct vm *vm, const struct vm_area_struct *v)
+{
+	struct vm_area_struct *n = kmem_cache_alloc(vm->vma_cache, vm->hw->cpu, GFP_KERNEL);
+
+	if (n) {
+		*n = *v;
+		list_init(&n->anon_vma_chain);
+	}
+	return n;
+}
+
 void vma_free(struct vm *vm, struct vm_area_struct *v)
 {
 	if (v->vm_flags & VM_ACCOUNT)
 		vm->committed -= vma_pages(vm, v);
 	unlink_anon_vmas(vm, v);
 	if (v->vm_file)
-		filemap_put(&vm->files, v->vm_file);
+		mapping_put(vm, v->vm_file);
 	kmem_cache_free(vm->vma_cache, vm->hw->cpu, v);
 }
 
 void vma_set_bounds(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end, u64 pgoff)
 {
 	struct mm_struct *mm = v->vm_mm;
+	vaddr_t old_end = v->vm_end;
 
 	account(vm, mm, v, -1);
 	vma_trees_remove(v);
@@ -211,11 +175,23 @@ void vma_set_bounds(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vadd
 	v->vm_pgoff = pgoff;
 	vma_trees_insert(v);
 	account(vm, mm, v, 1);
-	if (!v->vm_next)
-		mm->highest_vm_end = end;
-	gap_changed(v);
-	gap_changed(v->vm_next);
+	vma_index_moved(vm, mm, v, old_end);
 	charge(vm->hw, COST_VMA_OP);
+}
+
+int vma_expand_up(struct vm *vm, struct vm_area_struct *v, vaddr_t end)
+{
+	if (vma_index_prepare(vm, v->vm_mm, v, end))
+		return -ENOMEM;
+	vma_set_bounds(vm, v, v->vm_start, end, v->vm_pgoff);
+	return 0;
+}
+
+void vma_set_flags(struct vm *vm, struct vm_area_struct *v, u32 flags)
+{
+	account(vm, v->vm_mm, v, -1);
+	v->vm_flags = flags;
+	account(vm, v->vm_mm, v, 1);
 }
 
 /* ---- merge ---- */
@@ -290,31 +266,40 @@ static void swallow(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *
 	vma_free(vm, v);
 }
 
-/* @grow := [start, end); VMAs that lie in it go, one that borders on it from inside shrinks. */
-static int adjust(struct vm *vm, struct vm_area_struct *grow, vaddr_t start, vaddr_t end, u64 pgoff)
+/* What may fail of adjust(), before it changes anything. */
+static int prepare_adjust(struct vm *vm, struct vm_area_struct *grow, vaddr_t start, vaddr_t end)
 {
-	struct mm_struct *mm = grow->vm_mm;
-	struct vm_area_struct *v;
+	struct vm_area_struct *prev = grow->vm_prev;
 	int r;
 
-	for (v = grow->vm_next; v && v->vm_start < end; v = v->vm_next) {
+	for (struct vm_area_struct *v = grow->vm_next; v && v->vm_start < end; v = v->vm_next) {
 		r = import_anon_vma(vm, grow, v);
 		if (r)
 			return r;
 	}
-	if (grow->vm_prev && grow->vm_prev->vm_end > start) {
-		r = import_anon_vma(vm, grow, grow->vm_prev);
-		if (r)
-			return r;
-		v = grow->vm_prev;
+	r = vma_index_prepare(vm, grow->vm_mm, grow, end);
+	if (r || !prev || prev->vm_end <= start)
+		return r;
+	r = vma_index_prepare(vm, grow->vm_mm, prev, start);
+	return r ? r : import_anon_vma(vm, grow, prev);
+}
+
+/* @grow := [start, end); VMAs that lie in it go, one that borders on it from inside shrinks. */
+static int adjust(struct vm *vm, struct vm_area_struct *grow, vaddr_t start, vaddr_t end, u64 pgoff)
+{
+	struct mm_struct *mm = grow->vm_mm;
+	struct vm_area_struct *v = grow->vm_prev;
+	int r = prepare_adjust(vm, grow, start, end);
+
+	if (r)
+		return r;
+	if (v && v->vm_end > start)
 		vma_set_bounds(vm, v, v->vm_start, start, v->vm_pgoff);
-	}
 	while ((v = grow->vm_next) && v->vm_end <= end)
 		swallow(vm, mm, v);
 	if (v && v->vm_start < end)
 		vma_set_bounds(vm, v, end, v->vm_end, v->vm_pgoff + ((end - v->vm_start) >> vm->page_shift));
 	vma_set_bounds(vm, grow, start, end, pgoff);
-	mm->vmacache_seqnum++;
 	count_vm_event(vm->hw, vm->hw->cpu, EV_VMA_MERGES);
 	return 0;
 }
@@ -354,20 +339,27 @@ struct vm_area_struct *vma_merge(struct vm *vm, const struct vma_merge *m)
 	return next_fits ? merge_before(vm, m, area, next) : NULL;
 }
 
-int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below)
+/* ---- split ---- */
+
+/* Undoes what split_vma_unlimited() did to its new VMA. */
+static int drop_split(struct vm *vm, struct vm_area_struct *n)
+{
+	n->vm_flags &= ~(u32)VM_ACCOUNT; /* still charged to the old one */
+	vma_free(vm, n);
+	return -ENOMEM;
+}
+
+int split_vma_unlimited(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below)
 {
 	struct mm_struct *mm = v->vm_mm;
-	struct vm_area_struct *n;
+	struct vm_area_struct *n = vma_dup(vm, v);
+	struct vm_area_struct old = *v;
 	struct vma_link l;
 	u64 upper = v->vm_pgoff + ((addr - v->vm_start) >> vm->page_shift);
 
-	if (mm->map_count >= vm->max_map_count)
-		return -ENOMEM;
-	n = vma_alloc(vm);
+	VM_BUG_ON(addr <= v->vm_start || addr >= v->vm_end);
 	if (!n)
 		return -ENOMEM;
-	*n = *v;
-	list_init(&n->anon_vma_chain);
 	if (new_below) {
 		n->vm_end = addr;
 	} else {
@@ -380,15 +372,26 @@ int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_be
 	}
 	if (n->vm_file)
 		filemap_get(n->vm_file);
+	if (!new_below && vma_index_prepare(vm, mm, v, addr))
+		return drop_split(vm, n);
 	if (new_below)
 		vma_set_bounds(vm, v, addr, v->vm_end, upper);
 	else
 		vma_set_bounds(vm, v, v->vm_start, addr, v->vm_pgoff);
-	BUG_ON(find_vma_links(mm, n->vm_start, n->vm_end, &l));
-	vma_link_at(vm, mm, n, &l);
-	mm->vmacache_seqnum++;
+	BUG_ON(find_vma_links(vm, mm, n->vm_start, n->vm_end, &l));
+	if (vma_link_at(vm, mm, n, &l)) {
+		vma_set_bounds(vm, v, old.vm_start, old.vm_end, old.vm_pgoff);
+		return drop_split(vm, n);
+	}
 	count_vm_event(vm->hw, vm->hw->cpu, EV_VMA_SPLITS);
 	return 0;
+}
+
+int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below)
+{
+	if (v->vm_mm->map_count >= vm->max_map_count)
+		return -ENOMEM;
+	return split_vma_unlimited(vm, v, addr, new_below);
 }
 
 int vma_modify_flags(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end, u32 flags,
@@ -400,7 +403,6 @@ int vma_modify_flags(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vad
 		.pgoff = v->vm_pgoff + ((start - v->vm_start) >> vm->page_shift),
 	};
 	struct vm_area_struct *merged = vma_merge(vm, &m);
-	struct mm_struct *mm = v->vm_mm;
 	int r;
 
 	if (merged)
@@ -411,118 +413,62 @@ int vma_modify_flags(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vad
 	if (end != v->vm_end && (r = split_vma(vm, v, end, false)))
 		return r;
 flags:
-	account(vm, mm, merged, -1);
-	merged->vm_flags = flags;
-	account(vm, mm, merged, 1);
+	vma_set_flags(vm, merged, flags);
 	*out = *prev = merged;
 	return 0;
-}
-
-/* ---- free addresses ---- */
-
-/*
- * Highest gap of @len bytes that ends at or below @high and starts at or above @low. Walks from the
- * right; subtrees whose largest gap is too small are skipped.
- */
-static s64 topdown(const struct mm_struct *mm, u64 len, vaddr_t low, vaddr_t high)
-{
-	struct rb_node *n = mm->mm_rb.node;
-	struct vm_area_struct *v;
-	vaddr_t end;
-
-	if (high < low + len)
-		return -ENOMEM;
-	if (mm->highest_vm_end <= high - len) /* the gap above all VMAs */
-		return (s64)(high - len);
-	while (n) {
-		v = vma_of(n);
-		if (n->right && v->vm_end <= high - len && vma_of(n->right)->rb_subtree_gap >= len) {
-			n = n->right;
-			continue;
-		}
-		for (;;) {
-			vaddr_t below = v->vm_prev ? v->vm_prev->vm_end : 0;
-
-			end = v->vm_start < high ? v->vm_start : high;
-			if (end < low + len)
-				return -ENOMEM;
-			if (below < low)
-				below = low;
-			if (end >= below + len)
-				return (s64)(end - len);
-			if (v->vm_rb.left && vma_of(v->vm_rb.left)->rb_subtree_gap >= len) {
-				n = v->vm_rb.left;
-				break;
-			}
-			do { /* up until we come from a right child */
-				n = &v->vm_rb;
-				if (!rb_parent(n))
-					return -ENOMEM;
-				v = vma_of(rb_parent(n));
-			} while (v->vm_rb.right != n);
-		}
-	}
-	return high >= low + len ? (s64)(high - len) : -ENOMEM;
-}
-
-/* Lowest gap of @len bytes at or above @low. */
-static s64 bottomup(const struct vm *vm, struct mm_struct *mm, u64 len, vaddr_t low)
-{
-	vaddr_t at = low;
-
-	for (struct vm_area_struct *v = find_vma_slow((struct vm *)(uintptr_t)vm, mm, low); v; v = v->vm_next) {
-		if (at + len <= v->vm_start)
-			break;
-		if (v->vm_end > at)
-			at = v->vm_end;
-	}
-	return at + len <= vm->task_size ? (s64)at : -ENOMEM;
-}
-
-s64 vm_unmapped_area(struct vm *vm, struct mm_struct *mm, u64 len)
-{
-	u64 page = 1ull << vm->page_shift;
-	vaddr_t low = vm->mmap_min_addr > page ? vm->mmap_min_addr : page;
-	s64 r = topdown(mm, len, low, mm->mmap_base);
-
-	return r >= 0 ? r : bottomup(vm, mm, len, vm->phys->kpgd.layout.unmapped_base);
 }
 
 /* ---- invariants ---- */
 
 static int broken(char *why, size_t n, int number, const char *text, const struct vm_area_struct *v)
 {
-	snprintf(why, n, "I06.%d: %s at VMA [%llx,%llx)", number, text, v ? (unsigned long long)v->vm_start : 0,
-		 v ? (unsigned long long)v->vm_end : 0);
+	snprintf(why, n, "I06.%d: %s at VMA [%llx,%llx)", number, text,
+		 v ? (unsigned long long)v->vm_start : 0, v ? (unsigned long long)v->vm_end : 0);
 	return 6000 + number;
+}
+
+static bool in_file(const struct vm_area_struct *v)
+{
+	vma_interval_tree_foreach(w, &v->vm_file->i_mmap, v->vm_pgoff, v->vm_pgoff)
+		if (w == v)
+			return true;
+	return false;
+}
+
+/* The sums of account(), anew. */
+static void add_pages(struct vm *vm, struct mm_struct *sum, const struct vm_area_struct *v)
+{
+	account(vm, sum, v, 1);
+	sum->map_count++;
 }
 
 int vma_check(struct vm *vm, struct mm_struct *mm, char *why, size_t n)
 {
-	struct rb_node *node = rb_first(&mm->mm_rb);
 	struct vm_area_struct *prev = NULL;
-	u64 page = (1ull << vm->page_shift) - 1, total = 0, locked = 0;
-	u32 count = 0;
+	u64 page = (1ull << vm->page_shift) - 1;
+	struct mm_struct sum = {0};
+	int r;
 
-	if (rb_check(&mm->mm_rb))
-		return broken(why, n, 1, "red-black rules", NULL);
 	for_each_vma(mm, v) {
-		if (v->vm_prev != prev || vma_of(node) != v || v->vm_mm != mm)
-			return broken(why, n, 1, "list and tree disagree", v);
+		if (v->vm_prev != prev || v->vm_mm != mm)
+			return broken(why, n, 1, "list", v);
 		if (v->vm_start >= v->vm_end || (v->vm_start | v->vm_end) & page ||
 		    v->vm_end > vm->task_size || (prev && prev->vm_end > v->vm_start))
 			return broken(why, n, 2, "bounds", v);
-		if (v->rb_subtree_gap != subtree_gap(v))
-			return broken(why, n, 3, "gap", v);
-		count++;
-		total += vma_pages(vm, v);
-		locked += v->vm_flags & VM_LOCKED ? vma_pages(vm, v) : 0;
-		node = rb_next(node);
+		if (v->vm_file && !in_file(v))
+			return broken(why, n, 5, "unknown to its file", v);
+		add_pages(vm, &sum, v);
 		prev = v;
 	}
-	if (node || mm->highest_vm_end != (prev ? prev->vm_end : 0))
+	r = vma_index_check(vm, mm);
+	if (r)
+		return broken(why, n, r,
+			      r == 1 ? "list and index disagree" : "a gap kept in the index", NULL);
+	if (mm->highest_vm_end != (prev ? prev->vm_end : 0))
 		return broken(why, n, 3, "highest_vm_end", prev);
-	if (count != mm->map_count || total != mm->total_vm || locked != mm->locked_vm)
-		return broken(why, n, 4, "map_count, total_vm or locked_vm", prev);
+	if (sum.map_count != mm->map_count || sum.total_vm != mm->total_vm ||
+	    sum.locked_vm != mm->locked_vm || sum.stack_vm != mm->stack_vm ||
+	    sum.shared_vm != mm->shared_vm || sum.exec_vm != mm->exec_vm)
+		return broken(why, n, 4, "map_count or a sum of pages", prev);
 	return 0;
 }

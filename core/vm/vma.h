@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMAs: find, link, split, merge (spec 06 s2 to s4), and the search for free addresses.
+ * VMAs: find, link, split, merge (spec 06 s2 to s4), stacks (s9).
  *
- * Invariants (vma_check): list order = tree order; disjoint, page aligned; every rb_subtree_gap
- * exact; map_count and highest_vm_end right. Linux: mm/mmap.c.
+ * Invariants I06.1 to I06.5 (vma_check): list order = index order; disjoint, page aligned; every
+ * gap kept in the index exact; map_count, highest_vm_end and the sums of pages right; a file knows
+ * its mappings. Linux: mm/mmap.c; left out: ops->open and close, since no mapping of the model has
+ * them.
  */
 #ifndef MEMRIG_VM_VMA_H
 #define MEMRIG_VM_VMA_H
 
 #include "core/vm/mm_types.h"
+#include "core/vm/vma_index.h"
 
-/* Lowest VMA that ends above @addr (it may start above it), or NULL. Uses the task's cache if given. */
-struct vm_area_struct *find_vma_slow(struct vm *vm, struct mm_struct *mm, vaddr_t addr);
+/* Lowest VMA that ends above @addr (it may start above it), or NULL: from the index. */
+MM_INLINE struct vm_area_struct *find_vma_slow(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
+{
+	count_vm_event(vm->hw, vm->hw->cpu, EV_VMA_TREE_WALKS);
+	return vma_index_find(vm, mm, addr);
+}
+
+/* The same, by way of the task's cache of four VMAs. (spec 06 s2) */
 struct vm_area_struct *find_vma_cached(struct vm *vm, struct task *t, vaddr_t addr);
-struct vm_area_struct *find_vma_intersection(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end);
-
 MM_INLINE struct vm_area_struct *find_vma(struct vm *vm, struct task *t, vaddr_t addr)
 {
 	struct vm_area_struct *v = t->vmacache[(addr >> vm->page_shift) & (VMACACHE_SIZE - 1)];
@@ -27,18 +34,33 @@ MM_INLINE struct vm_area_struct *find_vma(struct vm *vm, struct task *t, vaddr_t
 	return find_vma_cached(vm, t, addr);
 }
 
+/* find_vma(), and the VMA before @addr (or before what was found) in @prev. */
+struct vm_area_struct *find_vma_prev(struct vm *vm, struct mm_struct *mm, vaddr_t addr,
+				     struct vm_area_struct **prev);
+/* The first VMA of [start, end), or NULL. */
+struct vm_area_struct *find_vma_intersection(struct vm *vm, struct mm_struct *mm, vaddr_t start,
+					     vaddr_t end);
+
+/* A VMA left the list: cached ones may dangle. */
+void vmacache_invalidate(struct vm *vm, struct mm_struct *mm);
+
 /* Where a new VMA [addr, end) would go. -ENOMEM if something overlaps. */
-struct vma_link {
-	struct vm_area_struct *prev;
-	struct rb_node *parent, **link;
-	struct vm_area_struct *after; /* fork: in the file's tree behind this one; NULL: by offset */
-};
-int find_vma_links(struct mm_struct *mm, vaddr_t addr, vaddr_t end, struct vma_link *l);
-/* Inserts @v where find_vma_links() said; counts it in map_count. */
-void vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, const struct vma_link *l);
-/* Takes @v out of list, tree and file; it stays allocated. */
+int find_vma_links(struct vm *vm, struct mm_struct *mm, vaddr_t addr, vaddr_t end,
+		   struct vma_link *l);
+/*
+ * Inserts @v where find_vma_links() said: list, index, file, counts. 0, or -ENOMEM with nothing
+ * changed.
+ */
+int vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, struct vma_link *l);
+/* Takes @v out of list, index and file; it stays allocated. */
 void vma_unlink(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v);
+/* Takes @v out of its file only: the whole address space is going. */
+void vma_forget(struct vm_area_struct *v);
+/* A whole new VMA, charged if it has VM_ACCOUNT. 0, or -ENOMEM also for an overlap. (spec 06 s3) */
+int insert_vm_struct(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v);
 struct vm_area_struct *vma_alloc(struct vm *vm);
+/* A copy of @v without links to file and anon_vmas (anon_vma stays set); NULL: no memory. */
+struct vm_area_struct *vma_dup(struct vm *vm, const struct vm_area_struct *v);
 /* Drops its anon_vma links and file reference, and frees it. */
 void vma_free(struct vm *vm, struct vm_area_struct *v);
 
@@ -56,8 +78,11 @@ struct vma_merge {
 /* The VMA that now holds the range, or NULL: nothing changed. (spec 06 s4) */
 struct vm_area_struct *vma_merge(struct vm *vm, const struct vma_merge *m);
 
-/* Cuts @v in two at @addr; the new VMA is the lower part if @new_below. 0 or -ENOMEM. */
+/* Cuts @v in two at @addr; the new VMA is the lower part if @new_below. 0, or -ENOMEM: nothing
+ * changed. */
 int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below);
+/* The same without a look at max_map_count, for munmap. */
+int split_vma_unlimited(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below);
 
 /*
  * Gives [start, end) of @v new flags: merged with neighbours if possible, else split off. The VMA that
@@ -66,12 +91,24 @@ int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_be
 int vma_modify_flags(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end, u32 flags,
 		     struct vm_area_struct **prev, struct vm_area_struct **out);
 
-/* Free range of @len bytes: top-down below mmap_base, then bottom-up. Address or -ENOMEM. (06 s7.1) */
-s64 vm_unmapped_area(struct vm *vm, struct mm_struct *mm, u64 len);
-
-/* Changes @v's bounds in place; gaps, list and tree stay right. For stacks, brk and mremap. */
+/*
+ * Changes @v's bounds in place; gaps, list and index stay right. An end that moves needs a
+ * vma_index_prepare() before.
+ */
 void vma_set_bounds(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end, u64 pgoff);
+/* @v grows upwards to @end into free space. 0 or -ENOMEM. */
+int vma_expand_up(struct vm *vm, struct vm_area_struct *v, vaddr_t end);
+/* New flags for all of @v, with the sums that depend on them. */
+void vma_set_flags(struct vm *vm, struct vm_area_struct *v, u32 flags);
 
+/* Lowers a stack to hold @addr. 0 or -ENOMEM. (spec 06 s9) */
+int expand_stack(struct vm *vm, struct vm_area_struct *v, vaddr_t addr);
+/* Fault at @addr in @v: 4.0 keeps its lowest page as a guard and grows first. 0 or -ENOMEM. */
+int check_stack_guard_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr);
+/* find_vma(), but a stack that starts above @addr is lowered to it; NULL: not mapped. */
+struct vm_area_struct *find_extend_vma(struct vm *vm, struct task *t, vaddr_t addr);
+
+/* Invariants I06.1 to I06.5 of one address space: 0, or 6001..6005 with a sentence in @why. */
 int vma_check(struct vm *vm, struct mm_struct *mm, char *why, size_t n);
 
 /* ---- anon_vma.c ---- */

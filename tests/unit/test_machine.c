@@ -236,6 +236,7 @@ static void test_random_storm_on_every_geometry(void **state)
 		{"mem=512M", "page=64k", "va=48", "hwad=1", NULL},
 		{"mem=512M", "data=bytes", "policy=4.12", NULL},
 		{"mem=512M", "policy=modern", NULL},
+		{"mem=512M", "vma=btree", NULL},
 	};
 	u64 seed = test_seed(11);
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * brk (spec 06 s6). Linux: mm/mmap.c; left out: READ_IMPLIES_EXEC, the data segment in RLIMIT_DATA
+ * (programs of the model have none).
+ */
+#include <errno.h>
+
+#include "core/vm/fault.h"
+#include "core/vm/mmap.h"
+#include "core/vm/vm.h"
+
+/* Grows the heap by [addr, addr + len). The address or -errno, which brk() keeps to itself. */
+static s64 do_brk(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len)
+{
+	struct mmap_request rq = {.addr = addr, .len = len, .pgoff = addr >> vm->page_shift};
+	s64 r = get_unmapped_area(vm, mm, addr, len, 0, AREA_FIXED);
+
+	if (r < 0)
+		return r;
+	rq.vm_flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | mm->def_flags;
+	if (rq.vm_flags & VM_LOCKED && over_memlock(vm, mm, len >> vm->page_shift))
+		return -EAGAIN;
+	if (mm->map_count > vm->max_map_count)
+		return -ENOMEM;
+	return mmap_region(vm, mm, &rq); /* VM_ACCOUNT comes with private writable */
+}
+
+/* From the page-aligned break @old to @new: true if that could be done. */
+static bool move_break(struct vm *vm, struct task *t, vaddr_t old, vaddr_t new)
+{
+	struct mm_struct *mm = t->mm;
+	u64 page = 1ull << vm->page_shift;
+
+	if (new == old)
+		return true;
+	if (new < old)
+		return !do_munmap(vm, mm, new, old - new);
+	if (find_vma_intersection(vm, mm, old, new + page)) /* one page stays free behind the heap */
+		return false;
+	if (do_brk(vm, mm, old, new - old) < 0)
+		return false;
+	if (mm->def_flags & VM_LOCKED)
+		mm_populate(vm, t, old, new);
+	return true;
+}
+
+s64 sys_brk(struct vm *vm, struct task *t, vaddr_t addr)
+{
+	struct mm_struct *mm = t->mm;
+
+	charge(vm->hw, COST_SYSCALL);
+	if (!mm)
+		return -ESRCH;
+	if (addr < mm->start_brk || addr > vm->task_size || addr - mm->start_brk > vm->config->data_limit)
+		return (s64)mm->brk;
+	if (!move_break(vm, t, page_align(vm, mm->brk), page_align(vm, addr)))
+		return (s64)mm->brk;
+	mm->brk = addr;
+	return (s64)addr;
+}
