@@ -264,6 +264,16 @@ static int check_lock(const struct vm *vm, const struct mm_struct *mm, u32 vm_fl
 	return vm_flags & VM_LOCKED && over_memlock(vm, mm, pages) ? -EAGAIN : 0;
 }
 
+/* Offsets of a 32-bit kernel are 32 bits of pages; later kernels refuse what no file can have. */
+static bool pgoff_wraps(const struct vm *vm, const struct vm_file *f, u64 pgoff, u64 len)
+{
+	u64 pages = len >> vm->page_shift, limit = vm->config->arch == ARCH_ARM32 ? UINT32_MAX : UINT64_MAX;
+
+	if (vm->modern && f)
+		limit = INT64_MAX >> vm->page_shift;
+	return pgoff > limit || pages > limit - pgoff;
+}
+
 /* Steps 4 to 12 of spec 06 s7, in Linux's order. @f: NULL for anonymous mappings. */
 static s64 do_mmap(struct vm *vm, struct mm_struct *mm, struct vm_file *f, vaddr_t addr, u64 len,
 		   u32 prot, u32 flags, u64 pgoff, u32 *vm_flags)
@@ -274,7 +284,7 @@ static s64 do_mmap(struct vm *vm, struct mm_struct *mm, struct vm_file *f, vaddr
 
 	if (!rq.len)
 		return -ENOMEM;
-	if (pgoff + (rq.len >> vm->page_shift) < pgoff)
+	if (pgoff_wraps(vm, f, pgoff, rq.len))
 		return -EOVERFLOW;
 	if (mm->map_count > vm->max_map_count)
 		return -ENOMEM;

@@ -798,8 +798,9 @@ int vma_bt_check(const struct vm *vm, const struct mm_struct *mm)
 		int bad;
 
 		a.region = r;
-		bad = mm->mm_bt.height[r] ? audit_node(&a, mm->mm_bt.root[r], mm->mm_bt.height[r], true)
-					  : mm->mm_bt.root[r] != NULL;
+		if (!mm->mm_bt.height[r] != !mm->mm_bt.root[r])
+			return 1;
+		bad = mm->mm_bt.height[r] ? audit_node(&a, mm->mm_bt.root[r], mm->mm_bt.height[r], true) : 0;
 		if (bad)
 			return bad;
 	}
