@@ -83,6 +83,7 @@ enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_
 struct vma_bt_node;
 struct vma_btree {
 	struct vma_bt_node *root[VMA_BT_REGIONS];
+	u64 used;                  /* bit r: region r has a root */
 	u8 height[VMA_BT_REGIONS]; /* levels; 0: no VMA ends here */
 	struct vma_bt_node *spare; /* set aside for changes that may not fail */
 };

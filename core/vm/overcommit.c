@@ -17,16 +17,17 @@ static s64 kbytes_to_pages(const struct vm *vm, u64 kbytes)
 static bool guess(const struct vm *vm, s64 pages)
 {
 	const struct phys *phys = vm->phys;
-	s64 free = global_page_state(phys, NR_FREE_PAGES) + global_page_state(phys, NR_FILE_PAGES) -
+	s64 reserve = (s64)phys->totalreserve_pages, free = global_page_state(phys, NR_FREE_PAGES);
+
+	if (!vm->config->cap_sys_admin)
+		reserve += kbytes_to_pages(vm, vm->admin_reserve_kbytes);
+	if (MM_LIKELY(free - reserve > pages)) /* the rest adds to it: shared memory is among the file pages */
+		return true;
+	free += global_page_state(phys, NR_FILE_PAGES) -
 		   global_page_state(phys, NR_SHMEM) + (s64)vm->swap.nr_swap_pages +
 		   global_page_state(phys, NR_SLAB_RECLAIMABLE);
 
-	if (free <= (s64)phys->totalreserve_pages)
-		return false;
-	free -= (s64)phys->totalreserve_pages;
-	if (!vm->config->cap_sys_admin)
-		free -= kbytes_to_pages(vm, vm->admin_reserve_kbytes);
-	return free > pages;
+	return free > (s64)phys->totalreserve_pages && free - reserve > pages;
 }
 
 /* Mode 2: strictly below a share of RAM plus swap. */

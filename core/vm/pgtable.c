@@ -198,10 +198,22 @@ static int range_level(struct vm *vm, paddr_t table, int h, vaddr_t va, vaddr_t 
 	return 0;
 }
 
+/* Nothing is mapped in the range, and no table but the root is on the way to it. */
+static bool ends_at_root(const struct vm *vm, const struct mm_struct *mm, vaddr_t start, vaddr_t end)
+{
+	const struct pt_geometry *g = vm_geometry(vm);
+	int h = g->levels - 1;
+	const u8 *root = pt_mem_at(&vm->mem, mm->pgd);
+
+	return !((start ^ (end - 1)) >> g->shift[h]) && !pt_entry(g, root + (u64)pt_index(g, start, h) * 8);
+}
+
 int pte_range(struct vm *vm, const struct mm_struct *mm, vaddr_t start, vaddr_t end, pte_range_fn fn,
 	      void *arg)
 {
-	return start < end ? range_level(vm, mm->pgd, vm_geometry(vm)->levels - 1, start, end, fn, arg) : 0;
+	if (start >= end || ends_at_root(vm, mm, start, end))
+		return 0;
+	return range_level(vm, mm->pgd, vm_geometry(vm)->levels - 1, start, end, fn, arg);
 }
 
 void free_pgtables(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end, vaddr_t floor,
@@ -209,14 +221,16 @@ void free_pgtables(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t e
 {
 	struct owner o = {vm, mm};
 	struct pt_alloc alloc;
-	struct pt_space space = space_of(&o, &alloc);
+	struct pt_space space;
 
+	if (start >= end || ends_at_root(vm, mm, start, end))
+		return;
+	space = space_of(&o, &alloc);
 	if (vm_geometry(vm)->family != PT_ARM64) { /* FIRST_USER_ADDRESS, USER_PGTABLES_CEILING */
 		floor = mm_max(floor, vm->phys->kpgd.layout.at[LAYOUT_USER].start);
 		ceiling = ceiling ? ceiling : vm->task_size;
 	}
-	if (start < end)
-		pt_free_range(&space, start, end, floor, ceiling);
+	pt_free_range(&space, start, end, floor, ceiling);
 }
 
 u64 vm_get_page_prot(u32 vm_flags)

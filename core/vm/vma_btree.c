@@ -114,25 +114,46 @@ static u32 wide_gaps(const struct vma_bt_node *n, s32 need)
 	return wide;
 }
 
+#ifdef __SSE2__
+MM_INLINE __m128i max_s32(__m128i a, __m128i b)
+{
+	__m128i a_wins = _mm_cmpgt_epi32(a, b);
+
+	return _mm_or_si128(_mm_and_si128(a_wins, a), _mm_andnot_si128(a_wins, b));
+}
+#endif
+
 static s32 widest_gap(const struct vma_bt_node *n)
 {
+#ifdef __SSE2__
+	const __m128i *g = (const __m128i *)(const void *)n->gap;
+	__m128i a = max_s32(max_s32(g[0], g[1]), max_s32(g[2], g[3]));
+	__m128i b = max_s32(max_s32(g[4], g[5]), max_s32(g[6], g[7]));
+
+	a = max_s32(a, b);
+	a = max_s32(a, _mm_shuffle_epi32(a, _MM_SHUFFLE(1, 0, 3, 2)));
+	a = max_s32(a, _mm_shuffle_epi32(a, _MM_SHUFFLE(2, 3, 0, 1)));
+	return _mm_cvtsi128_si32(a);
+#else
 	s32 max = 0;
 
 	for (unsigned i = 0; i < BT_FANOUT + 1; i++)
 		max = n->gap[i] > max ? n->gap[i] : max;
 	return max;
+#endif
 }
 
 /* ---- entries of one node ---- */
 
 static void open_entry(struct vma_bt_node *n, unsigned i)
 {
-	unsigned behind = n->n - i;
+	unsigned behind = n->n++ - i;
 
+	if (!behind)
+		return;
 	memmove(&n->key[i + 1], &n->key[i], behind * sizeof(n->key[0]));
 	memmove(&n->slot[i + 1], &n->slot[i], behind * sizeof(n->slot[0]));
 	memmove(&n->gap[i + 1], &n->gap[i], behind * sizeof(n->gap[0]));
-	n->n++;
 }
 
 /* Makes entries from @i on empty. */
@@ -155,17 +176,19 @@ static void copy_entries(struct vma_bt_node *to, unsigned i, const struct vma_bt
 
 static void remove_entry(struct vma_bt_node *n, unsigned i)
 {
-	copy_entries(n, i, n, i + 1, n->n - i - 1);
-	cut_entries(n, n->n - 1);
+	unsigned last = --n->n;
+
+	if (i < last)
+		copy_entries(n, i, n, i + 1, last - i);
+	n->key[last] = INT32_MAX;
+	n->slot[last] = NULL;
+	n->gap[last] = 0;
 }
 
-static void init_node(struct vma_bt_node *n)
-{
-	n->n = BT_FANOUT;
-	cut_entries(n, 0);
-	n->slot[BT_FANOUT] = NULL;
-	n->gap[BT_FANOUT] = 0;
-}
+#define MAX4 INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX
+static const struct vma_bt_node empty_node = {
+	.key = {MAX4, MAX4, MAX4, MAX4, MAX4, MAX4, MAX4, INT32_MAX, INT32_MAX, INT32_MAX},
+};
 
 /* ---- memory ---- */
 
@@ -225,6 +248,7 @@ void vma_bt_destroy(struct vm *vm, struct mm_struct *mm)
 		t->root[r] = NULL;
 		t->height[r] = 0;
 	}
+	t->used = 0;
 	while ((n = take_spare(mm)))
 		node_free(vm, n);
 }
@@ -236,10 +260,9 @@ static struct vm_area_struct *first_from(const struct vma_btree *t, unsigned r)
 {
 	const struct vma_bt_node *n;
 
-	while (r < VMA_BT_REGIONS && !t->height[r])
-		r++;
-	if (r >= VMA_BT_REGIONS)
+	if (!(t->used >> r))
 		return NULL;
+	r += mm_ffs0(t->used >> r);
 	n = t->root[r];
 	for (unsigned h = t->height[r]; h > 1; h--)
 		n = n->slot[0];
@@ -255,7 +278,9 @@ struct vm_area_struct *vma_bt_find(const struct vm *vm, const struct mm_struct *
 	struct vm_area_struct *v;
 	s32 x = biased((u32)page);
 
-	if (MM_UNLIKELY(r >= VMA_BT_REGIONS || !t->height[r]))
+	if (MM_UNLIKELY(r >= VMA_BT_REGIONS))
+		return NULL;
+	if (MM_UNLIKELY(!t->height[r]))
 		return first_from(t, r + 1);
 	n = t->root[r];
 	for (h = t->height[r]; h > 1; h--)
@@ -280,18 +305,18 @@ static void seek(const struct vma_btree *t, unsigned r, s32 x, struct vma_bt_pat
 	}
 }
 
-static struct vm_area_struct *last_until(const struct vma_btree *t, unsigned r)
+static struct vm_area_struct *last_of_all(const struct vma_btree *t)
 {
-	for (r++; r--;) {
-		const struct vma_bt_node *n = t->root[r];
+	const struct vma_bt_node *n;
+	unsigned r;
 
-		if (!t->height[r])
-			continue;
-		for (unsigned h = t->height[r]; h > 1; h--)
-			n = n->slot[n->n - 1];
-		return n->slot[n->n - 1];
-	}
-	return NULL;
+	if (!t->used)
+		return NULL;
+	r = ilog2(t->used);
+	n = t->root[r];
+	for (unsigned h = t->height[r]; h > 1; h--)
+		n = n->slot[n->n - 1];
+	return n->slot[n->n - 1];
 }
 
 int vma_bt_place(const struct vm *vm, const struct mm_struct *mm, vaddr_t addr, vaddr_t end,
@@ -308,13 +333,14 @@ int vma_bt_place(const struct vm *vm, const struct mm_struct *mm, vaddr_t addr, 
 	if (p->height) {
 		next = p->node[0]->slot[p->at[0]];
 		l->prev = p->at[0] ? p->node[0]->slot[p->at[0] - 1] : NULL;
+		__builtin_prefetch(l->prev, 1); /* the list is next, and both may be far */
 	}
 	if (!next)
 		next = first_from(t, p->region + 1);
 	if (next && next->vm_start < end)
 		return -ENOMEM;
 	if (!l->prev)
-		l->prev = next ? next->vm_prev : last_until(t, VMA_BT_REGIONS - 1);
+		l->prev = next ? next->vm_prev : last_of_all(t);
 	return 0;
 }
 
@@ -383,7 +409,7 @@ static void split_node(struct vma_bt_path *p, unsigned h, unsigned cut, struct v
 	struct vma_bt_node *n = p->node[h], *parent = p->node[h + 1];
 	unsigned i = (unsigned)p->at[h + 1];
 
-	init_node(right);
+	*right = empty_node;
 	copy_entries(right, 0, n, cut, n->n - cut);
 	right->n = n->n - cut;
 	cut_entries(n, cut);
@@ -403,7 +429,7 @@ static void grow_root(struct vma_btree *t, struct vma_bt_path *p, struct vma_bt_
 	struct vma_bt_node *old = p->node[p->height - 1];
 
 	BUG_ON(p->height == VMA_BT_MAX_HEIGHT);
-	init_node(root);
+	*root = empty_node;
 	root->slot[0] = old;
 	root->gap[0] = widest_gap(old);
 	root->n = 1;
@@ -468,9 +494,10 @@ static int file_vma(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *
 	if ((!p->height || p->node[0]->n == BT_FANOUT) && reserve(vm, mm, p, spare))
 		return -ENOMEM;
 	if (!p->height) {
-		init_node(spare[0]);
+		*spare[0] = empty_node;
 		t->root[p->region] = p->node[0] = spare[0];
 		t->height[p->region] = 1;
+		t->used |= BIT(p->region);
 		p->height = 1;
 		p->at[0] = 0;
 	} else if (p->node[0]->n == BT_FANOUT) {
@@ -559,7 +586,8 @@ static void shrink_root(struct vm *vm, struct vma_btree *t, unsigned region)
 	if (root->n > (t->height[region] > 1))
 		return;
 	t->root[region] = root->n ? root->slot[0] : NULL;
-	t->height[region]--;
+	if (!--t->height[region])
+		t->used &= ~BIT(region);
 	node_free(vm, root);
 }
 
@@ -795,12 +823,12 @@ int vma_bt_check(const struct vm *vm, const struct mm_struct *mm)
 	struct audit a = {.vm = vm, .next = mm->mmap};
 
 	for (unsigned r = 0; r < VMA_BT_REGIONS; r++) {
-		int bad;
+		bool used = mm->mm_bt.used >> r & 1;
+		int bad = used != (mm->mm_bt.root[r] != NULL) || used != (mm->mm_bt.height[r] > 0);
 
 		a.region = r;
-		if (!mm->mm_bt.height[r] != !mm->mm_bt.root[r])
-			return 1;
-		bad = mm->mm_bt.height[r] ? audit_node(&a, mm->mm_bt.root[r], mm->mm_bt.height[r], true) : 0;
+		if (!bad && used)
+			bad = audit_node(&a, mm->mm_bt.root[r], mm->mm_bt.height[r], true);
 		if (bad)
 			return bad;
 	}
