@@ -409,6 +409,37 @@ static void test_fraction_on_the_command_line(void **state)
 	assert_one_line(out, "wss");
 }
 
+static u64 resident_bytes(void)
+{
+	unsigned long size, resident;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lu %lu", &size, &resident), 2);
+	fclose(f);
+	return (u64)resident * (u64)sysconf(_SC_PAGESIZE);
+}
+
+/* A terabyte is 2^28 frames: less than half a byte of the host for each that nobody touched. */
+static void test_a_terabyte_costs_little(void **state)
+{
+	struct machine_config c;
+	char err[512];
+	u64 before = resident_bytes(), after;
+	struct machine *m;
+
+	(void)state;
+	config_init(&c);
+	assert_int_equal(config_set(&c, "mem", "1T", err, sizeof(err)), 0);
+	assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
+	m = machine_create(&c, err, sizeof(err));
+	if (!m)
+		fail_msg("%s", err);
+	after = resident_bytes();
+	assert_true(after > before && after - before < (1ull << 28) / 2);
+	machine_destroy(m);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -434,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_half_written),
 		cmocka_unit_test(test_fraction_of_the_footprint),
 		cmocka_unit_test(test_fraction_on_the_command_line),
+		cmocka_unit_test(test_a_terabyte_costs_little),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
