@@ -218,6 +218,12 @@ static void for_each_number(const json_t *root, void (*fn)(struct table *, const
 				fn(t, key, json_number_value(value));
 		}
 	}
+	json_object_foreach(json_object_get(root, "ops"), object, members) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s_errors", object);
+		fn(t, name, json_number_value(json_object_get(members, "errors")));
+	}
 }
 
 static void add_column(struct table *t, const char *name, double value)

@@ -44,7 +44,8 @@ unsigned sweep_nr_variants(const struct sweep *s);
 
 /*
  * Runs all variants; @out gets a row each: variant, one column an axis, and every number of the
- * result's objects (replay, vmstat, ksm, ...) by its name. 0, or -1 with one line in @err.
+ * result's objects (replay, vmstat, ksm, ...) by its name, and OP_errors, how many operations of a kind
+ * were answered with an error. 0, or -1 with one line in @err.
  */
 int sweep_run(const struct sweep *s, struct table *out, char *err, size_t n);
 

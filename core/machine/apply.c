@@ -476,6 +476,8 @@ static void apply_one(struct step *s)
 	if (group == OPG_KERNEL) {
 		if (!apply_kernel_op(m->kernel_ops, op, s->ext, s->strings, s->res))
 			skip(s);
+		else if (s->res->res == RES_EXT && s->res->value < 0 && s->res->value > -134) /* an errno */
+			m->errors[op->code]++;
 		return;
 	}
 	s->rc.m = m;
