@@ -89,7 +89,11 @@ MM_INLINE bool slot_filled(const struct vm_fault *vmf)
 
 /* ---- read ---- */
 
-/* The aligned window of addresses around the fault, cut to the VMA and the page table. */
+/*
+ * The window of addresses around the fault: from its aligned start, or that of the VMA if it is later, a
+ * whole window's length, cut to the VMA and the page table. (Not the aligned block of spec 07 s5.1: a
+ * window that the VMA's start cuts reaches further; asked of the running kernel.)
+ */
 static void around_window(const struct vm_fault *vmf, vaddr_t *start, vaddr_t *end)
 {
 	const struct vm *vm = vmf->vm;
@@ -102,9 +106,9 @@ static void around_window(const struct vm_fault *vmf, vaddr_t *start, vaddr_t *e
 	if (high > vmf->vma->vm_end)
 		high = vmf->vma->vm_end;
 	*start = vmf->addr & ~(window - 1);
-	*end = *start + window;
 	if (*start < low)
 		*start = low;
+	*end = *start + window;
 	if (*end > high)
 		*end = high;
 }

@@ -62,6 +62,12 @@ static void test_fork(void **state)
 	judge("fork");
 }
 
+static void test_file(void **state)
+{
+	(void)state;
+	judge("file");
+}
+
 /* A wrong answer, written over a right one, is found. */
 static void test_a_lie_is_found(void **state)
 {
@@ -83,7 +89,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_anon), cmocka_unit_test(test_lock), cmocka_unit_test(test_place),
-		cmocka_unit_test(test_brk), cmocka_unit_test(test_fork), cmocka_unit_test(test_a_lie_is_found),
+		cmocka_unit_test(test_brk), cmocka_unit_test(test_fork), cmocka_unit_test(test_file),
+		cmocka_unit_test(test_a_lie_is_found),
 	};
 	char why[256];
 
