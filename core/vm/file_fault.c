@@ -90,9 +90,8 @@ MM_INLINE bool slot_filled(const struct vm_fault *vmf)
 /* ---- read ---- */
 
 /*
- * The window of addresses around the fault: from its aligned start, or that of the VMA if it is later, a
- * whole window's length, cut to the VMA and the page table. (Not the aligned block of spec 07 s5.1: a
- * window that the VMA's start cuts reaches further; asked of the running kernel.)
+ * The window of addresses around the fault, cut to the VMA and the page table: the aligned block (spec 07
+ * s5.1); policy=modern: a whole window's length from where the VMA's start cuts it, as 6.18 has it.
  */
 static void around_window(const struct vm_fault *vmf, vaddr_t *start, vaddr_t *end)
 {
@@ -106,9 +105,12 @@ static void around_window(const struct vm_fault *vmf, vaddr_t *start, vaddr_t *e
 	if (high > vmf->vma->vm_end)
 		high = vmf->vma->vm_end;
 	*start = vmf->addr & ~(window - 1);
-	if (*start < low)
-		*start = low;
 	*end = *start + window;
+	if (*start < low) {
+		*start = low;
+		if (vm->modern)
+			*end = low + window;
+	}
 	if (*end > high)
 		*end = high;
 }
