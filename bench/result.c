@@ -43,12 +43,28 @@ static json_t *vma_json(const struct machine_vma *v)
 }
 
 /* One task; takes the reference to @vmas. */
+/* Virtual time that tasks waited for memory, by reason. */
+static json_t *stalls_json(const u64 *ns)
+{
+	json_t *o = json_object();
+
+	for (unsigned k = 0; k < NR_STALLS; k++)
+		json_object_set_new(o, machine_stall_name(k), num(ns[k]));
+	return o;
+}
+
 static json_t *task_json(const struct machine_task *t, json_t *vmas)
 {
-	return json_pack("{so so so so so so so so so}", "task", num(t->pid), "minflt",
-			 num(t->minflt), "majflt", num(t->majflt), "rss_anon", num(t->rss_anon),
-			 "rss_file", num(t->rss_file), "rss_shmem", num(t->rss_shmem), "swap",
-			 num(t->swap), "pgtable_bytes", num(t->pgtable_bytes), "vmas", vmas);
+	json_t *o = json_pack("{so so so so so so so so so}", "task", num(t->pid), "minflt",
+			      num(t->minflt), "majflt", num(t->majflt), "rss_anon",
+			      num(t->rss_anon), "rss_file", num(t->rss_file), "rss_shmem",
+			      num(t->rss_shmem), "swap", num(t->swap), "pgtable_bytes",
+			      num(t->pgtable_bytes), "vmas", vmas);
+
+	json_object_set_new(o, "stall_ns", stalls_json(t->stall_ns));
+	if (t->killed)
+		json_object_set_new(o, "killed", json_true());
+	return o;
 }
 
 static json_t *tasks_json(struct machine *m)
@@ -81,6 +97,26 @@ static json_t *mark_tasks_json(const struct machine_mark *k)
 		json_array_append_new(a, task_json(&k->tasks[i], vmas));
 	}
 	return a;
+}
+
+static json_t *pressure_json(struct machine *m)
+{
+	json_t *windows = json_array(), *w;
+	struct machine_pressure p;
+
+	machine_pressure(m, &p);
+	for (u32 i = 0; i < p.nr; i++) {
+		const struct machine_stall_window *s = machine_pressure_window(m, i);
+
+		if (!s->some)
+			continue;
+		w = json_pack("{so so so}", "start_ns", num(i * p.width), "some_ns", num(s->some), "full_ns",
+			      num(s->full));
+		json_object_set_new(w, "stall_ns", stalls_json(s->kind));
+		json_array_append_new(windows, w);
+	}
+	return json_pack("{so so so so so}", "some_ns", num(p.total.some), "full_ns", num(p.total.full), "stall_ns",
+			 stalls_json(p.total.kind), "window_ns", num(p.width), "windows", windows);
 }
 
 static json_t *u64_array(const u64 *v, unsigned n)
@@ -216,6 +252,7 @@ json_t *result_json(struct machine *m, const struct replay_stats *st, const stru
 	json_object_set_new(j, "vmstat", vmstat_json(&s));
 	json_object_set_new(j, "ksm", ksm_json(&ksm));
 	json_object_set_new(j, "tasks", tasks_json(m));
+	json_object_set_new(j, "pressure", pressure_json(m));
 	json_object_set_new(j, "zones", zones_json(m));
 	json_object_set_new(j, "marks", marks_json(m));
 	json_object_set_new(j, "lists", lists_json(m));

@@ -36,6 +36,8 @@ struct import_format {
 	bool (*probe)(const char *line);	      /* does a file with this line look like it? */
 	int (*line)(struct importer *im, char *line); /* enum import_line; may write into @line */
 	int (*finish)(struct importer *im);	      /* may be NULL */
+	size_t record_bytes; /* binary formats: size of a record, and what turns one into operations */
+	int (*record)(struct importer *im, const u8 *record);
 };
 
 const struct import_format *import_format(unsigned i); /* NULL behind the last */

@@ -82,3 +82,10 @@ size_t lines_peek(struct lines *l, size_t n, const char **at)
 	*at = l->buffer + l->from;
 	return l->to - l->from;
 }
+
+void lines_take(struct lines *l, size_t n)
+{
+	l->hash = XXH64(l->buffer + l->from, n, l->hash);
+	l->from += n;
+	l->bytes += n;
+}

@@ -21,5 +21,7 @@ void lines_free(struct lines *l);
 int lines_next(struct lines *l, const char **line, size_t *len);
 /* At least @n bytes to look at unless the file is shorter; returns how many there are. */
 size_t lines_peek(struct lines *l, size_t n, const char **at);
+/* Passes over @n bytes that were looked at. */
+void lines_take(struct lines *l, size_t n);
 
 #endif

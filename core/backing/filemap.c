@@ -96,6 +96,8 @@ int add_to_page_cache_lru(struct filemap *fm, struct page *p, struct address_spa
 	u64 shadow = 0;
 	int r;
 
+	if (MM_UNLIKELY(!lru_charge(fm->lru)))
+		return -ENOMEM;
 	SetPageLocked(p);
 	r = add_to_page_cache_locked(fm, p, m, index, &shadow);
 	if (r) {

@@ -14,7 +14,7 @@ static int fill_hole(struct filemap *fm, struct vm_file *f, u64 index, struct pa
 	int err;
 
 	charge(fm->hw, COST_PAGE_ALLOC);
-	p = alloc_page(fm->phys, fm->hw->cpu, GFP_HIGHUSER_MOVABLE);
+	p = lru_charge(fm->lru) ? alloc_page(fm->phys, fm->hw->cpu, GFP_HIGHUSER_MOVABLE) : NULL;
 	if (!p)
 		return -ENOMEM;
 	SetPageSwapBacked(p);

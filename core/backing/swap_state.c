@@ -127,7 +127,7 @@ struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
 		get_page(p);
 		return p;
 	}
-	p = alloc_page(sw->phys, sw->hw->cpu, gfp);
+	p = lru_charge(sw->lru) ? alloc_page(sw->phys, sw->hw->cpu, gfp) : NULL;
 	if (!p)
 		return NULL;
 	/* The allocation may have reclaimed: the slot may be gone, or its page back in the cache.

@@ -16,6 +16,8 @@ int lru_init(struct lru *lru, struct phys *phys, const struct machine_config *c)
 	lru->phys = phys;
 	lru->per_node = c->reclaim == RECLAIM_NODE;
 	lru->pagevec_size = (u32)c->pagevec;
+	lru->limit = c->memlimit >> phys->page_shift;
+	lru->headroom = 0;
 	for (unsigned i = 0; i < phys->nr_zones; i++) {
 		struct zone *z = &phys->zones[i];
 
@@ -353,6 +355,54 @@ void lru_put_page_slow(struct lru *lru, struct page *p)
 	lru_isolate(lru, p);
 	lru_forget_page(p);
 	free_hot_cold_page(lru->phys, lru->phys->hw->cpu, p, false);
+}
+
+/* ---- memlimit ---- */
+
+u64 lru_nr_pages(const struct lru *lru)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < lru->phys->nr_zones; i++) {
+		const s64 *level = lru->phys->zones[i].vm_stat;
+
+		for (unsigned l = 0; l < NR_LRU_LISTS; l++)
+			n += (u64)level[NR_INACTIVE_ANON + l];
+		n += (u64)(level[NR_ISOLATED_ANON] + level[NR_ISOLATED_FILE]);
+	}
+	for (unsigned cpu = 0; cpu < lru->phys->ncpu; cpu++)
+		n += lru->cpu[cpu].add.nr;
+	return n;
+}
+
+#define LIMIT_RETRIES 5u
+
+/*
+ * Counting is done when the last known headroom is used up; pages freed since then only add to it.
+ * Kernel threads are not limited.
+ */
+bool lru_charge_slow(struct lru *lru)
+{
+	struct phys *phys = lru->phys;
+
+	if (lru->headroom) {
+		lru->headroom--;
+		return true;
+	}
+	for (unsigned tries = 0;; tries++) {
+		u64 used = lru_nr_pages(lru);
+
+		if (used < lru->limit) {
+			lru->headroom = lru->limit - used - 1;
+			return true;
+		}
+		if (!phys->hw->task)
+			return true;
+		if (tries == LIMIT_RETRIES || !phys->on_pressure ||
+		    phys->on_pressure(phys->on_pressure_self, NULL, PRESSURE_LIMIT) ==
+			    PRESSURE_FAIL)
+			return false;
+	}
 }
 
 /* ---- checks ---- */

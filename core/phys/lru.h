@@ -36,6 +36,8 @@ struct lru {
 	struct phys *phys;
 	u32 pagevec_size;
 	bool per_node;
+	u64 limit;			      /* memlimit= in pages; 0: none */
+	u64 headroom;			      /* charges that need no counting */
 	struct lru_cpu *cpu;		      /* [ncpu] */
 	struct lruvec *vec[MM_MAX_ZONES + 1]; /* by zone slot + 1; entry 0: never allocated */
 };
@@ -120,6 +122,19 @@ void activate_page(struct lru *lru, struct page *p);
 void deactivate_file_page(struct lru *lru, struct page *p);
 /* Write-back of a page marked for reclaim has ended: to the inactive tail. pgrotated. */
 void rotate_reclaimable_page(struct lru *lru, struct page *p);
+
+/* Pages of user memory: on the lists, in batches, isolated. */
+u64 lru_nr_pages(const struct lru *lru);
+bool lru_charge_slow(struct lru *lru);
+/*
+ * A page of user memory (anonymous or of the page cache) is about to be allocated: with memlimit=
+ * the task reclaims first if that is one too many. False: nothing could be reclaimed, the
+ * allocation fails.
+ */
+MM_INLINE bool lru_charge(struct lru *lru)
+{
+	return MM_LIKELY(!lru->limit) || lru_charge_slow(lru);
+}
 
 /* Takes @p off its list with a reference of its own: 0, or -EBUSY if it is on none. */
 int isolate_lru_page(struct lru *lru, struct page *p);

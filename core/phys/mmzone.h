@@ -207,6 +207,7 @@ struct alloc_context {
 
 enum phys_pressure_stage {
 	PRESSURE_WAKE,    /* slow path entered or retried: wake kswapd (never with NO_KSWAPD) */
+	PRESSURE_LIMIT,   /* memlimit= would be exceeded by a page; the context is NULL */
 	PRESSURE_RECLAIM  /* the free lists failed and the caller may wait: compact, reclaim, kill */
 };
 enum phys_pressure_result { PRESSURE_FAIL, PRESSURE_RETRY, PRESSURE_PAGE };

@@ -207,11 +207,30 @@ static enum phys_pressure_result reclaim_and_retry(struct vmscan *vs, struct all
 					      : retry_40(vs, ac, progress);
 }
 
+/* The task that would exceed memlimit= makes room; if it cannot, somebody is killed. */
+static enum phys_pressure_result over_limit(struct vmscan *vs)
+{
+	struct phys_cpu *cpu = &vs->phys->cpus[vs->hw->cpu];
+	bool memalloc = cpu->pf_memalloc;
+	u64 freed;
+
+	if (memalloc) /* reclaim itself: it is on its way to free more */
+		return PRESSURE_FAIL;
+	cpu->pf_memalloc = true;
+	freed = try_to_free_limited(vs, SWAP_CLUSTER_MAX);
+	cpu->pf_memalloc = memalloc;
+	if (freed || out_of_memory(vs, GFP_HIGHUSER_MOVABLE, 0))
+		return PRESSURE_RETRY;
+	return PRESSURE_FAIL;
+}
+
 enum phys_pressure_result reclaim_on_pressure(void *self, struct alloc_context *ac,
 					      enum phys_pressure_stage stage)
 {
 	struct vmscan *vs = self;
 
+	if (stage == PRESSURE_LIMIT)
+		return over_limit(vs);
 	if (stage == PRESSURE_RECLAIM)
 		return reclaim_and_retry(vs, ac);
 	wake_all_kswapds(vs, ac);

@@ -56,6 +56,8 @@ MM_INLINE struct page *new_anon_page(struct vm_fault *vmf)
 	if (MM_UNLIKELY(anon_vma_prepare(vmf->vm, vmf->vma)))
 		return NULL;
 	charge(vmf->vm->hw, COST_PAGE_ALLOC);
+	if (MM_UNLIKELY(!lru_charge(&vmf->vm->lru)))
+		return NULL;
 	return alloc_page(vmf->vm->phys, vmf->vm->hw->cpu, GFP_HIGHUSER_MOVABLE);
 }
 

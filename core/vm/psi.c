@@ -25,24 +25,32 @@ static void widen(struct psi *psi)
 	psi->nr = (psi->nr + 1) / 2;
 }
 
-static void record(struct psi *psi, enum stall_kind kind, u64 from, u64 ns, bool full)
+/*
+ * Puts @ns that ended at @now into windows, backwards, where they are not full yet: a stall's own
+ * time has holes, in which stalls within it were recorded before.
+ */
+static void record(struct psi *psi, enum stall_kind kind, u64 now, u64 ns, bool full)
 {
-	while (ns) {
-		u64 i, part;
+	u64 i;
 
-		while (from / psi->width >= PSI_WINDOWS)
-			widen(psi);
-		i = from / psi->width;
-		part = (i + 1) * psi->width - from;
-		if (part > ns)
-			part = ns;
-		psi->windows[i].some += part;
-		psi->windows[i].full += full ? part : 0;
-		psi->windows[i].kind[kind] += part;
-		if (psi->nr <= i)
-			psi->nr = (u32)i + 1;
-		from += part;
+	while (now / psi->width >= PSI_WINDOWS)
+		widen(psi);
+	i = now / psi->width;
+	if (psi->nr <= i)
+		psi->nr = (u32)i + 1;
+	for (;; i--) {
+		struct machine_stall_window *w = &psi->windows[i];
+		u64 past = now - i * psi->width, room, part;
+
+		past = past < psi->width ? past : psi->width;
+		room = past > w->some ? past - w->some : 0;
+		part = ns < room || !i ? ns : room;
+		w->some += part;
+		w->full += full ? part : 0;
+		w->kind[kind] += part;
 		ns -= part;
+		if (!ns)
+			return;
 	}
 }
 
@@ -66,5 +74,5 @@ void psi_stall(struct vm *vm, enum stall_kind kind, struct psi_mark mark)
 	psi->full += full ? ns : 0;
 	if (t)
 		t->stall_ns[kind] += ns;
-	record(psi, kind, vm->hw->now - ns, ns, full);
+	record(psi, kind, vm->hw->now, ns, full);
 }

@@ -43,7 +43,7 @@ static const char *settings(const char *workload)
 	static const char *const small[][2] = {
 		{"stream", "size=1M"}, {"churn", "events=20000 threads=5"}, {"forktree", "size=1M"},
 		{"database", "events=3000 size=4M"}, {"build", "units=6 heap=3M"},
-		{"fragment", "size=8M"}, {"clones", "size=1M"},
+		{"fragment", "size=8M"}, {"clones", "size=1M"}, {"refs", "refs=20000"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(small); i++)

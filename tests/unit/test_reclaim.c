@@ -624,6 +624,66 @@ static void test_A13_5(void **state)
 	rrig_down(&g);
 }
 
+/* ---- memlimit= and stall times ---- */
+
+static void test_memlimit(void **state)
+{
+	u64 limit = 8 * MiB / PG;
+	struct vm_file *f;
+	struct rrig g;
+
+	(void)state;
+	rrig_up(&g, SMALL "memlimit=8M swap=64M threads=inline overcommit_memory=1");
+	f = rrig_file(&g, 1, 4000);
+	for (u64 i = 0; i < 6000; i++) {
+		rrig_read(&g, f, i % 4000);
+		assert_true(lru_nr_pages(&g.vm->lru) <= limit);
+	}
+	assert_true(lru_nr_pages(&g.vm->lru) > limit - 2 * SWAP_CLUSTER_MAX);
+	assert_true(rrig_event(&g, EV_LIMIT_STALL) > 0);
+	assert_true(rrig_event(&g, EV_PGSTEAL_LIMIT) >= 4000 - limit);
+	assert_true(rrig_level(&g, NR_WORKINGSET_REFAULT) > 0);
+	rrig_map(&g, g.t, BASE, 3000); /* anonymous pages count, too, and are swapped */
+	for (u64 i = 0; i < 3000; i++) {
+		rrig_write(&g, g.t, BASE + i * PG, 1);
+		assert_true(lru_nr_pages(&g.vm->lru) <= limit);
+	}
+	assert_true(rrig_event(&g, EV_PSWPOUT) > 0);
+	/* the machine has memory enough: nobody else reclaims */
+	assert_int_equal(rrig_event(&g, EV_PAGEOUTRUN) + rrig_event(&g, EV_ALLOCSTALL), 0);
+	assert_true(g.vm->psi.total[STALL_LIMIT] > 0);
+	assert_int_equal(g.vm->psi.total[STALL_RECLAIM], 0);
+	rrig_down(&g);
+}
+
+/* Every stall is in the task's sum, in the total, and in a window; some is what all kinds add up to. */
+static void test_stall_times(void **state)
+{
+	u64 sum = 0, windows = 0;
+	struct rrig g;
+
+	(void)state;
+	rrig_up(&g, "mem=16M ideal=1 swap=64M threads=manual overcommit_memory=1 psi_window=1");
+	rrig_map(&g, g.t, BASE, 6000);
+	for (int pass = 0; pass < 3; pass++)
+		rrig_write(&g, g.t, BASE, 6000);
+	for (unsigned k = 0; k < NR_STALLS; k++) {
+		assert_int_equal(g.t->stall_ns[k], g.vm->psi.total[k]);
+		sum += g.vm->psi.total[k];
+	}
+	assert_int_equal(g.vm->psi.some, sum);
+	assert_int_equal(g.vm->psi.full, sum); /* one CPU */
+	assert_true(g.vm->psi.total[STALL_MAJFAULT] > 0 && g.vm->psi.total[STALL_RECLAIM] > 0);
+	assert_true(g.vm->psi.nr <= PSI_WINDOWS && g.vm->psi.width >= 1000000);
+	for (u32 i = 0; i < g.vm->psi.nr; i++) {
+		windows += g.vm->psi.windows[i].some;
+		assert_true(g.vm->psi.windows[i].some <= g.vm->psi.width);
+	}
+	assert_int_equal(windows, sum);
+	assert_true(sum < g.m->hw.now);
+	rrig_down(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -635,6 +695,7 @@ int main(void)
 		cmocka_unit_test(test_A09_24),	     cmocka_unit_test(test_A13_2),
 		cmocka_unit_test(test_A13_3),	     cmocka_unit_test(test_A13_4),
 		cmocka_unit_test(test_A13_5),
+		cmocka_unit_test(test_memlimit), cmocka_unit_test(test_stall_times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

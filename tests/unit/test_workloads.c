@@ -19,7 +19,7 @@ static const char *const small[][3] = {
 	{"stream", "size", "1M"}, {"churn", "events", "20000"}, {"churn", "live", "500"},
 	{"churn", "threads", "40"}, {"database", "events", "3000"}, {"database", "size", "4M"},
 	{"database", "sync", "50"}, {"build", "units", "6"}, {"build", "heap", "3M"},
-	{"fragment", "size", "8M"}, {"clones", "size", "1M"},
+	{"fragment", "size", "8M"}, {"clones", "size", "1M"}, {"refs", "refs", "20000"},
 };
 
 static void prepare(struct workload_run *r, const struct workload *w, u64 seed)
@@ -108,6 +108,7 @@ static void test_streams_are_the_same_everywhere(void **state)
 		{"build", 0xde9dcc212ef2616ull},
 		{"fragment", 0xc0af28f472f339dull},
 		{"clones", 0x7914edfb841fd2b4ull},
+		{"refs", 0xde474cdb03859945ull},
 	};
 
 	unsigned wrong = 0;
@@ -310,7 +311,7 @@ static void test_streams_are_well_formed(void **state)
 		}
 		for (u32 t = 0; t < MAX_TASKS; t++)
 			EXPECT(&f, s.nr, !f.procs[t].alive);
-		EXPECT(&f, s.nr, !f.live && (f.accesses || !strcmp(w->name, "churn")));
+		EXPECT(&f, s.nr, !f.live && (f.accesses || !strcmp(w->name, "churn") || !strcmp(w->name, "refs")));
 		free(f.procs);
 		free(f.files);
 		free(f.block);

@@ -12,6 +12,10 @@ bool perf_probe(const char *line);
 int perf_line(struct importer *im, char *line);
 bool lackey_probe(const char *line);
 int lackey_line(struct importer *im, char *line);
+bool oracle_probe(const char *line);
+int oracle_record(struct importer *im, const u8 *record);
+bool csv_probe(const char *line);
+int csv_line(struct importer *im, char *line);
 bool heaptrack_probe(const char *line);
 int heaptrack_line(struct importer *im, char *line);
 

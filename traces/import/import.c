@@ -15,15 +15,34 @@
 #include "traces/tools.h"
 
 static const struct import_format formats[] = {
-	{"text", "the project's own text form, or a binary trace to write anew", text_probe, NULL,
-	 NULL},
-	{"strace", "strace -f -ttt (best with -y, of the memory calls, clone, execve)",
-	 strace_probe, strace_line, NULL},
-	{"perf", "perf script of syscalls:*, exceptions:page_fault_user, sched:sched_process_*",
-	 perf_probe, perf_line, NULL},
-	{"lackey", "valgrind --tool=lackey --trace-mem=yes", lackey_probe, lackey_line, NULL},
-	{"heaptrack", "heaptrack's raw output (heaptrack --raw), unpacked", heaptrack_probe,
-	 heaptrack_line, NULL},
+	{.name = "text",
+	 .help = "the project's own text form, or a binary trace to write anew",
+	 .probe = text_probe},
+	{.name = "strace",
+	 .help = "strace -f -ttt (best with -y, of the memory calls, clone, execve)",
+	 .probe = strace_probe,
+	 .line = strace_line},
+	{.name = "perf",
+	 .help = "perf script of syscalls:*, exceptions:page_fault_user, sched:sched_process_*",
+	 .probe = perf_probe,
+	 .line = perf_line},
+	{.name = "lackey",
+	 .help = "valgrind --tool=lackey --trace-mem=yes",
+	 .probe = lackey_probe,
+	 .line = lackey_line},
+	{.name = "heaptrack",
+	 .help = "heaptrack's raw output (heaptrack --raw), unpacked",
+	 .probe = heaptrack_probe,
+	 .line = heaptrack_line},
+	{.name = "oracleGeneral",
+	 .help = "references as libCacheSim keeps them: binary records of 24 bytes",
+	 .probe = oracle_probe,
+	 .record_bytes = 24,
+	 .record = oracle_record},
+	{.name = "csv",
+	 .help = "references: time,object[,bytes[,r|w]]",
+	 .probe = csv_probe,
+	 .line = csv_line},
 };
 
 const struct import_format *import_format(unsigned i)
@@ -206,6 +225,27 @@ static int import_lines(struct importer *im, const struct import_format *f, stru
 	return got ? -EIO : f->finish ? f->finish(im) : 0;
 }
 
+static int import_records(struct importer *im, const struct import_format *f, struct lines *l,
+			  struct import_report *rep)
+{
+	const char *at;
+	size_t got;
+
+	while ((got = lines_peek(l, f->record_bytes, &at)) >= f->record_bytes) {
+		int e = f->record(im, (const u8 *)at);
+
+		lines_take(l, f->record_bytes);
+		rep->lines++;
+		im->line++;
+		if (e == IMPORT_UNKNOWN && !rep->unknown++)
+			rep->first_unknown = im->line;
+		if (e < 0)
+			return e;
+	}
+	rep->unknown += got > 0; /* a cut record */
+	return 0;
+}
+
 static int import_foreign(const struct import_format *f, struct lines *l, const char *input,
 			  const char *output, int flags, struct import_report *rep, char *err,
 			  size_t errlen)
@@ -222,7 +262,8 @@ static int import_foreign(const struct import_format *f, struct lines *l, const 
 	if (!im.w)
 		return -EIO;
 	*err = 0;
-	e = import_lines(&im, f, l, rep, input, err, errlen);
+	e = f->record ? import_records(&im, f, l, rep)
+		      : import_lines(&im, f, l, rep, input, err, errlen);
 	rep->events = trace_writer_events(im.w);
 	if (!e && !rep->events) {
 		snprintf(err, errlen, "%s:%llu: expected %s", input,
@@ -286,7 +327,7 @@ int trace_import(const char *format, const char *input, const char *output, int 
 		return -ENOMEM;
 	}
 	f = choose(format, input, &l, err, errlen);
-	if (f && f->line)
+	if (f && (f->line || f->record))
 		e = import_foreign(f, &l, input, output, flags, report, err, errlen);
 	else if (f && from_stdin)
 		snprintf(err, errlen, "text on standard input: expected --format text");

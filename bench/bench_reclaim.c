@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reclaim: pages scanned, and references through the page cache with its two lists and refault distance.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bench/bench.h"
+#include "bench/bench_rig.h"
+#include "core/backing/file_io.h"
+#include "core/reclaim/vmscan.h"
+#include "workloads/dist.h"
+
+#define SCAN_PAGES 65536u
+
+static struct scan_control control(void)
+{
+	return (struct scan_control){.nr_to_reclaim = SWAP_CLUSTER_MAX, .gfp = GFP_KERNEL, .priority = DEF_PRIORITY,
+				     .reclaim_idx = MM_MAX_NR_ZONES - 1, .may_writepage = true, .may_unmap = true,
+				     .may_swap = true};
+}
+
+static struct scan_unit *only_unit(const struct bench_rig *r)
+{
+	for (unsigned i = 0; i < r->m->phys.nr_zones; i++)
+		if (r->m->phys.zones[i].present_pages)
+			return zone_unit(r->m->reclaim.vmscan, &r->m->phys.zones[i]);
+	return NULL;
+}
+
+/* A file of SCAN_PAGES, read once: all inactive, none referenced. */
+static void fill_reset(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = ctx->data;
+	struct vm_file *f = filemap_find(&r->vm->files, 1);
+
+	for (u64 i = 0; i < SCAN_PAGES; i++)
+		(void)file_read(&r->vm->files, f, i << 12, 4096, NULL);
+	lru_add_drain_all(&r->vm->lru);
+	for (u64 i = 0; i < SCAN_PAGES; i++) {
+		struct page *p = filemap_lookup(&r->m->phys, f, i);
+
+		if (p)
+			ClearPageReferenced(p);
+	}
+}
+
+static int scan_setup(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = bench_rig_new("mem=1G ideal=1 threads=manual", &ctx->error);
+
+	ctx->data = r;
+	ctx->items = SWAP_CLUSTER_MAX;
+	return r && filemap_open(&r->vm->files, 1, (u64)SCAN_PAGES << 12, false) ? 0 : -ENOMEM;
+}
+
+static void evict_run(struct bench_ctx *ctx, u64 n)
+{
+	struct bench_rig *r = ctx->data;
+	struct scan_control sc = control();
+
+	while (n--)
+		shrink_inactive_list(r->m->reclaim.vmscan, only_unit(r), &sc, SWAP_CLUSTER_MAX, LRU_INACTIVE_FILE);
+}
+
+/* Anonymous pages, young in the table or not: looked at and moved to the inactive list. */
+static int anon_setup(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = bench_rig_new("mem=1G ideal=1 threads=manual swap=1G", &ctx->error);
+
+	ctx->data = r;
+	ctx->items = SWAP_CLUSTER_MAX;
+	return r ? 0 : -ENOMEM;
+}
+
+static void anon_reset(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = ctx->data;
+
+	bench_rig_map(r, 0x10000000, SCAN_PAGES);
+	bench_rig_touch(r);
+	lru_add_drain_all(&r->vm->lru);
+}
+
+static void deactivate_run(struct bench_ctx *ctx, u64 n)
+{
+	struct bench_rig *r = ctx->data;
+	struct scan_control sc = control();
+
+	while (n--)
+		shrink_active_list(r->m->reclaim.vmscan, only_unit(r), &sc, SWAP_CLUSTER_MAX, LRU_ACTIVE_ANON);
+}
+
+/* ---- references ---- */
+
+#define STRING (1u << 20)
+
+struct refs {
+	struct bench_rig *r;
+	struct vm_file *f;
+	u32 *string;
+	u64 at;
+};
+
+static void refs_teardown(struct bench_ctx *ctx)
+{
+	struct refs *s = ctx->data;
+
+	if (!s)
+		return;
+	bench_rig_free(s->r);
+	free(s->string);
+	free(s);
+}
+
+/* arg: pages of the file, a tenth of which fits into memory. */
+static int refs_setup(struct bench_ctx *ctx)
+{
+	u64 pages = (u64)ctx->arg;
+	struct refs *s = calloc(1, sizeof(*s));
+	struct prng rnd;
+	struct dist d;
+	char sets[96];
+
+	ctx->data = s;
+	snprintf(sets, sizeof(sets), "mem=%lluM ideal=1", (unsigned long long)(pages / 10 * 4096 / MiB) + 8);
+	if (!s || !(s->string = malloc(STRING * sizeof(u32))) || !(s->r = bench_rig_new(sets, &ctx->error)))
+		return -ENOMEM;
+	s->f = filemap_open(&s->r->vm->files, 1, pages << 12, false);
+	if (!s->f)
+		return -ENOMEM;
+	s->f->mode |= FMODE_RANDOM;
+	dist_init(&d, DIST_ZIPF, pages, 1000);
+	prng_seed(&rnd, 1);
+	for (u32 i = 0; i < STRING; i++)
+		s->string[i] = (u32)dist_draw(&d, &rnd);
+	for (u32 i = 0; i < STRING; i++)
+		(void)file_read(&s->r->vm->files, s->f, (u64)s->string[i] << 12, 4096, NULL);
+	return 0;
+}
+
+static void refs_run(struct bench_ctx *ctx, u64 n)
+{
+	struct refs *s = ctx->data;
+
+	for (; n; n--, s->at++)
+		(void)file_read(&s->r->vm->files, s->f, (u64)s->string[s->at % STRING] << 12, 4096, NULL);
+}
+
+static void teardown(struct bench_ctx *ctx)
+{
+	bench_rig_free(ctx->data);
+}
+
+const struct bench_case bench_reclaim_cases[] = {
+	{.suite = "reclaim", .name = "evict", .help = "an inactive file page scanned and freed, shadow left",
+	 .setup = scan_setup, .run = evict_run, .reset = fill_reset, .teardown = teardown,
+	 .batch = SCAN_PAGES / SWAP_CLUSTER_MAX, .goal = 10, .rival = 650, .rival_name = "host kernel"},
+	{.suite = "reclaim", .name = "deactivate", .help = "an active anonymous page scanned, young, deactivated",
+	 .setup = anon_setup, .run = deactivate_run, .reset = anon_reset, .teardown = teardown,
+	 .batch = SCAN_PAGES / SWAP_CLUSTER_MAX, .goal = 10, .rival = 650, .rival_name = "host kernel"},
+	{.suite = "reclaim", .name = "refs", .help = "a reference of a zipf string, a tenth of its pages fit",
+	 .setup = refs_setup, .run = refs_run, .teardown = refs_teardown, .args = {1 << 20}, .nr_args = 1,
+	 .arg_name = "pages", .unit = BENCH_M_PER_SEC, .goal = 50, .rival = 4.7,
+	 .rival_name = "libCacheSim, LRU"},
+	{0},
+};
