@@ -20,6 +20,7 @@
 #define MEMRIG_SWAP_H
 
 #include "core/backing/blockdev.h"
+#include "core/backing/workingset.h"
 #include "core/base/list.h"
 #include "core/kmem/slab.h"
 #include "core/phys/lru.h"
@@ -29,7 +30,7 @@
 #define SWAPFILE_CLUSTER 256u
 #define SWAP_BATCH	 64u /* slots a CPU takes or gives back at once (swap_slots=slots) */
 
-#define SWAP_PLUG_MAX	 1024u /* reads waiting to be merged: the largest window of read-ahead */
+#define SWAP_PLUG_MAX 1024u /* reads waiting to be merged: the largest window of read-ahead */
 
 enum { /* a byte of swap_map */
        SWAP_MAP_MAX = 0x3e,
@@ -79,6 +80,7 @@ struct swap_info_struct {
 	u32 *cont_frames; /* frame + 1 of the continuation page of each page-size piece of swap_map
 			   */
 	u32 *cache;	  /* [max]: frame + 1 of the cached page */
+	u64 *shadows;	  /* [max], anonws=1: what evicted pages left; NULL otherwise */
 	u64 nr_cached;
 	u64 *tags;			       /* store with data=tag */
 	u8 *bytes;			       /* store with data=bytes */
@@ -101,6 +103,7 @@ struct swap {
 	struct hw *hw;
 	struct phys *phys;
 	struct lru *lru;
+	struct workingset *ws; /* refault distances of anonymous pages; NULL: none */
 	struct swap_info_struct *info[MAX_SWAPFILES]; /* by type; NULL: free */
 	struct list_head avail; /* areas with free slots, highest priority first */
 	s64 nr_swap_pages;	/* free slots */
@@ -114,7 +117,7 @@ struct swap {
 	struct swap_slots_cache *slots_cache; /* [ncpu]; NULL with swap_slots=global */
 	bool slots_active;		      /* enough free slots to take them in batches */
 	struct blockdev dev;
-	bool plugged;		/* reads wait to be merged */
+	bool plugged; /* reads wait to be merged */
 	u32 nr_plugged, plug[SWAP_PLUG_MAX];
 	u32 fail_reads; /* tests: the next reads fail */
 };
@@ -206,6 +209,11 @@ bool add_to_swap(struct swap *sw, struct page *p);
 int add_to_swap_cache(struct swap *sw, struct page *p, swp_entry_t e);
 /* Out of the cache; the slot goes if nothing refers to it. Drops the cache's reference. */
 void delete_from_swap_cache(struct swap *sw, struct page *p);
+/*
+ * @p is being evicted: @shadow stays with its slot until the slot is free or its page comes back.
+ * Before swap_cache_remove_frozen(); 0: none.
+ */
+void swap_cache_leave_shadow(struct swap *sw, const struct page *p, u64 shadow);
 /* The same for a page frozen at count 0: reclaim's __remove_mapping. Keeps no reference. */
 void swap_cache_remove_frozen(struct swap *sw, struct page *p);
 /* Migration: @to takes the place of @from, whose reference of the cache it gets. Both locked. */

@@ -71,6 +71,28 @@ void swap_cache_remove_frozen(struct swap *sw, struct page *p)
 	swapcache_free(sw, cache_erase(sw, p));
 }
 
+void swap_cache_leave_shadow(struct swap *sw, const struct page *p, u64 shadow)
+{
+	swp_entry_t e = page_swp_entry(p);
+	struct swap_info_struct *si = swap_info_of(sw, e);
+
+	if (si->shadows)
+		si->shadows[swp_offset(e)] = shadow;
+}
+
+/* @p, read in again, is active if it competes with the pages that are. */
+static void refault(struct swap *sw, struct page *p, swp_entry_t e)
+{
+	struct swap_info_struct *si = swap_info_of(sw, e);
+	u64 shadow = si->shadows ? si->shadows[swp_offset(e)] : 0;
+
+	if (!shadow)
+		return;
+	si->shadows[swp_offset(e)] = 0;
+	if (workingset_refault(sw->ws, shadow, false))
+		SetPageActive(p);
+}
+
 void swap_cache_replace(struct swap *sw, struct page *from, struct page *to)
 {
 	swp_entry_t e = page_swp_entry(from);
@@ -148,6 +170,7 @@ struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
 		lru_put_page(sw->lru, p);
 		return NULL;
 	}
+	refault(sw, p, e);
 	lru_cache_add(sw->lru, p);
 	swap_readpage(sw, p);
 	return p;

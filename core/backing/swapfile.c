@@ -77,6 +77,7 @@ static void area_free(struct swap *sw, struct swap_info_struct *si)
 	unmap_table(si->continued, table_bytes(sw, si, sizeof(u32)));
 	unmap_table(si->cont_frames, table_bytes(sw, si, sizeof(u32)));
 	unmap_table(si->cache, table_bytes(sw, si, sizeof(u32)));
+	unmap_table(si->shadows, table_bytes(sw, si, sizeof(u64)));
 	unmap_table(si->tags, table_bytes(sw, si, sizeof(u64)));
 	unmap_table(si->bytes, (u64)si->max << sw->phys->page_shift);
 	free(si->cluster_info);
@@ -105,12 +106,14 @@ static struct swap_info_struct *area_alloc(struct swap *sw, u32 max)
 	si->continued = hw_map_lazy(table_bytes(sw, si, sizeof(u32)));
 	si->cont_frames = hw_map_lazy(table_bytes(sw, si, sizeof(u32)));
 	si->cache = hw_map_lazy(table_bytes(sw, si, sizeof(u32)));
+	if (sw->ws && sw->ws->anon)
+		si->shadows = hw_map_lazy(table_bytes(sw, si, sizeof(u64)));
 	if (sw->hw->data_bytes)
 		si->bytes = hw_map_lazy((u64)max << sw->phys->page_shift);
 	else
 		si->tags = hw_map_lazy(table_bytes(sw, si, sizeof(u64)));
 	if (!si->swap_map || !si->continued || !si->cont_frames || !si->cache ||
-	    (!si->bytes && !si->tags)) {
+	    (!si->bytes && !si->tags) || (sw->ws && sw->ws->anon && !si->shadows)) {
 		area_free(sw, si);
 		return NULL;
 	}
@@ -122,7 +125,7 @@ static void avail_add(struct swap *sw, struct swap_info_struct *si)
 {
 	struct swap_info_struct *at;
 
-	list_for_each_entry(at, &sw->avail, avail)
+	list_for_each_entry (at, &sw->avail, avail)
 		if (at->prio < si->prio)
 			break;
 	list_add_tail(&si->avail, &at->avail);
@@ -358,7 +361,7 @@ static u32 get_swap_pages(struct swap *sw, u32 n, swp_entry_t *out)
 		return 0;
 	n = (u32)mm_min(n, (u64)sw->nr_swap_pages);
 	sw->nr_swap_pages -= n;
-	list_for_each_entry_safe(si, next, &sw->avail, avail) {
+	list_for_each_entry_safe (si, next, &sw->avail, avail) {
 		list_del(&si->avail);
 		avail_add(sw, si);
 		got = scan_swap_map_slots(sw, si, n, out);
@@ -469,6 +472,8 @@ int swapcache_prepare(struct swap *sw, swp_entry_t e)
 static void release_slot(struct swap *sw, struct swap_info_struct *si, u32 offset)
 {
 	si->swap_map[offset] = 0;
+	if (si->shadows)
+		si->shadows[offset] = 0;
 	if (si->cluster_info)
 		cluster_slot_freed(si, offset);
 	if (offset < si->lowest_bit)

@@ -59,10 +59,15 @@ struct taken {
 	u64 by_zone[MM_MAX_NR_ZONES]; /* of the pages taken */
 };
 
-static void count_isolated(struct vmscan *vs, const struct batch *b, bool file, s64 sign)
+static void count_isolated(struct vmscan *vs, const struct scan_unit *u, const struct batch *b,
+			   bool file, s64 sign)
 {
 	enum zone_stat_item item = file ? NR_ISOLATED_FILE : NR_ISOLATED_ANON;
 
+	if (u->zone) {
+		mod_zone_page_state(u->zone, item, sign * (s64)b->nr);
+		return;
+	}
 	for (u32 i = 0; i < b->nr; i++)
 		mod_zone_page_state(page_zone(vs->phys, batch_page(vs, b, i)), item, sign);
 }
@@ -117,7 +122,7 @@ static void isolate_batch(struct vmscan *vs, struct scan_unit *u, const struct s
 		    is_file_lru(l));
 	if (!sc->limit && u->zone)
 		mod_zone_page_state(u->zone, NR_PAGES_SCANNED, (s64)t->scanned);
-	count_isolated(vs, b, is_file_lru(l), 1);
+	count_isolated(vs, u, b, is_file_lru(l), 1);
 	charge_n(vs->hw, COST_SCAN_PAGE, t->scanned);
 }
 
@@ -204,8 +209,8 @@ void shrink_active_list(struct vmscan *vs, struct scan_unit *u, struct scan_cont
 		move.frames[move.nr++] = b.frames[i];
 	}
 	u->vec->recent_rotated[file] += rotated;
-	count_isolated(vs, &stay, file, -1);
-	count_isolated(vs, &move, file, -1);
+	count_isolated(vs, u, &stay, file, -1);
+	count_isolated(vs, u, &move, file, -1);
 	for (u32 i = 0; i < stay.nr; i++)
 		relink(vs, batch_page(vs, &stay, i), l, &lone);
 	for (u32 i = 0; i < move.nr; i++)
@@ -295,14 +300,18 @@ static enum fate pageout(struct vmscan *vs, struct page *p)
 /* Out of its cache for good, if nobody else holds it. */
 static bool remove_mapping(struct vmscan *vs, struct page *p)
 {
+	struct workingset *ws = &vs->vm->ws;
+
 	if (page_count(p) != 2 || PageDirty(p))
 		return false;
 	p->_count = 0;
-	if (PageSwapCache(p))
+	if (PageSwapCache(p)) {
+		swap_cache_leave_shadow(vs->swap, p, workingset_eviction(ws, p));
 		swap_cache_remove_frozen(vs->swap, p);
-	else
-		page_cache_remove_frozen(
-			vs->files, p, PageSwapBacked(p) ? 0 : workingset_eviction(&vs->vm->ws, p));
+	} else {
+		page_cache_remove_frozen(vs->files, p,
+					 PageSwapBacked(p) ? 0 : workingset_eviction(ws, p));
+	}
 	return true;
 }
 
@@ -524,7 +533,7 @@ u64 shrink_inactive_list(struct vmscan *vs, struct scan_unit *u, struct scan_con
 		freed.frames[freed.nr++] = b.frames[i];
 	}
 	count_vm_events(vs->hw, vs->hw->cpu, EV_PGACTIVATE, st.activated);
-	count_isolated(vs, &b, file, -1);
+	count_isolated(vs, u, &b, file, -1);
 	u->vec->recent_scanned[file] += b.nr;
 	count_by_zone(vs, u,
 		      sc->limit	   ? EV_PGSTEAL_LIMIT

@@ -92,6 +92,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	}
 	if (!r)
 		r = swap_init(&vm->swap, vm->phys, &vm->lru, c, pt_swap_max_offset(vm_geometry(vm)));
+	vm->swap.ws = &vm->ws;
 	if (!r)
 		r = writeback_init(vm, c);
 	if (!r)

@@ -624,6 +624,42 @@ static void test_A13_5(void **state)
 	rrig_down(&g);
 }
 
+/* Anonymous pages leave shadows in the slots of the swap cache. (spec 13 s5 anonws) */
+static void test_A13_13(void **state)
+{
+	(void)state;
+	for (int fits = 0; fits < 2; fits++) {
+		struct scan_control sc = rrig_sc(12);
+		struct page *p;
+		struct rrig g;
+
+		rrig_up(&g, SMALL "anonws=1 swap=16M page_cluster=0 threads=manual");
+		rrig_map(&g, g.t, BASE, 64);
+		rrig_write(&g, g.t, BASE, 64);
+		lru_add_drain_all(&g.vm->lru);
+		for (int pass = 0; pass < 4; pass++) /* young once, then old: all go */
+			shrink_inactive_list(g.vs, only_unit(&g), &sc, 32, LRU_INACTIVE_ANON);
+		assert_int_equal(g.t->mm->rss[MM_SWAPENTS], 64);
+		assert_int_equal(only_unit(&g)->vec->inactive_age, 64);
+		/* the last one evicted: distance 1; with nothing on the lists only that much is too far */
+		if (fits) {
+			rrig_read(&g, rrig_file(&g, 1, 1), 0);
+			lru_add_drain_all(&g.vm->lru);
+		}
+		assert_int_equal(mm_access(g.vm, g.t, BASE + 63 * PG, MM_ACCESS_READ), RES_MAJOR);
+		p = rrig_page(&g, g.t, BASE + 63 * PG);
+		assert_int_equal(rrig_event(&g, EV_WORKINGSET_REFAULT_ANON), 1);
+		assert_int_equal(rrig_event(&g, EV_WORKINGSET_ACTIVATE_ANON), fits);
+		assert_int_equal(PageActive(p), fits);
+		/* a slot that is free has no shadow */
+		assert_int_equal(sys_munmap(g.vm, g.t, BASE, 64 * PG), 0);
+		rrig_map(&g, g.t, BASE, 1);
+		rrig_write(&g, g.t, BASE, 1);
+		assert_int_equal(rrig_event(&g, EV_WORKINGSET_REFAULT_ANON), 1);
+		rrig_down(&g);
+	}
+}
+
 /* ---- memlimit= and stall times ---- */
 
 static void test_memlimit(void **state)
@@ -695,6 +731,7 @@ int main(void)
 		cmocka_unit_test(test_A09_24),	     cmocka_unit_test(test_A13_2),
 		cmocka_unit_test(test_A13_3),	     cmocka_unit_test(test_A13_4),
 		cmocka_unit_test(test_A13_5),
+		cmocka_unit_test(test_A13_13),
 		cmocka_unit_test(test_memlimit), cmocka_unit_test(test_stall_times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
