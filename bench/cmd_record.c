@@ -14,7 +14,8 @@
 
 #define MAX_PIDS 1024
 
-enum { OPT_CGROUP = 256, OPT_MALLOC, OPT_MALLOC_ONLY, OPT_BUFFER, OPT_RAW, OPT_TEXT, OPT_LEVEL, OPT_KMEM };
+enum { OPT_CGROUP = 256, OPT_MALLOC, OPT_MALLOC_ONLY, OPT_BUFFER, OPT_RAW, OPT_TEXT, OPT_LEVEL, OPT_KMEM,
+       OPT_PRINTS };
 
 static const struct argp_option options[] = {
 	{"output", 'o', "FILE", 0, "The trace to write (- with --text: standard output)", 0},
@@ -31,6 +32,9 @@ static const struct argp_option options[] = {
 	{"malloc", OPT_MALLOC, NULL, 0, "Also record the command's malloc family (LD_PRELOAD)", 0},
 	{"malloc-only", OPT_MALLOC_ONLY, NULL, 0,
 	 "Record only the malloc family: needs no privilege", 0},
+	{"fingerprints", OPT_PRINTS, "SECONDS", OPTION_ARG_OPTIONAL,
+	 "Hash every page of private anonymous memory at intervals (1); changed ones become fill operations",
+	 0},
 	{"buffer", OPT_BUFFER, "MIB", 0, "Ring of each CPU (8)", 0},
 	{"level", OPT_LEVEL, "N", 0, "zstd level 1..19 of the trace (3)", 0},
 	{"raw", OPT_RAW, NULL, 0, "Uncompressed records: larger, replayed without decoding", 0},
@@ -65,6 +69,18 @@ static unsigned long number(struct argp_state *state, const char *what, const ch
 	return v;
 }
 
+/* Seconds, perhaps with a fraction, in nanoseconds. */
+static u64 seconds(struct argp_state *state, const char *arg)
+{
+	char *end;
+	double v = arg ? strtod(arg, &end) : 1;
+
+	if (arg && (*end || end == arg || !(v >= 0.001 && v <= 86400)))
+		argp_failure(state, EXIT_USAGE, 0,
+			     "--fingerprints: '%s': expected seconds from 0.001 to 86400", arg);
+	return (u64)(v * 1e9);
+}
+
 static void check(struct argp_state *state, const struct rec_options *o)
 {
 	unsigned ways = (o->nr_pids > 0) + (o->cgroup != NULL) + o->all;
@@ -84,6 +100,9 @@ static void check(struct argp_state *state, const struct rec_options *o)
 	if (o->kmem && (!o->all || o->heap))
 		argp_failure(state, EXIT_USAGE, 0,
 			     "--kmem records the whole kernel and nothing else: expected -a --kmem");
+	if (o->heap_only && o->fingerprint_ns)
+		argp_failure(state, EXIT_USAGE, 0,
+			     "--fingerprints and --malloc-only exclude each other");
 	if (o->heap_only && ways)
 		argp_failure(state, EXIT_USAGE, 0,
 			     "--malloc-only records a command and nothing else");
@@ -119,6 +138,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_BUFFER:
 		o->ring_mib = (u32)number(state, "--buffer", arg, 1024);
+		return 0;
+	case OPT_PRINTS:
+		o->fingerprint_ns = seconds(state, arg);
 		return 0;
 	case OPT_LEVEL:
 		o->write_flags |= (int)number(state, "--level", arg, 19);
@@ -190,6 +212,9 @@ static void report(const struct args *a, const struct rec_summary *s)
 	if (s->lost)
 		fprintf(stderr, "memrig record: %llu events lost; a larger --buffer may help\n",
 			(unsigned long long)s->lost);
+	if (!a->quiet && a->opt.fingerprint_ns)
+		fprintf(stderr, "memrig record: %llu pages hashed, %llu of them changed\n",
+			(unsigned long long)s->pages_seen, (unsigned long long)s->pages_changed);
 	if (!a->quiet)
 		fprintf(stderr,
 			"memrig record: %s: %llu events in %.2f s, %llu bytes (%.2f an event)\n",

@@ -160,22 +160,28 @@ static void sample_header(FILE *f)
 	fprintf(f, "ts");
 	for (unsigned i = 0; i < NR_VMSTAT; i++)
 		fprintf(f, ",%s", vmstat_name(i));
-	fprintf(f, ",rss_anon,rss_file,rss_shmem,pgtable_bytes,heap_used,heap_size\n");
+	fprintf(f, ",rss_anon,rss_file,rss_shmem,pgtable_bytes,heap_used,heap_size,"
+		"ksm_pages_shared,ksm_pages_sharing,ksm_pages_unshared,"
+		"ksm_pages_volatile,ksm_full_scans\n");
 }
 
 static void sample(struct loop *l, u64 ts)
 {
 	struct vmstat_snapshot s;
 	struct machine_totals t;
+	struct machine_ksm k;
 	FILE *f = l->opt->samples;
 
 	machine_vmstat(l->m, &s);
 	machine_totals(l->m, &t);
+	machine_ksm(l->m, &k);
 	fprintf(f, "%" PRIu64, ts);
 	for (unsigned i = 0; i < NR_VMSTAT; i++)
 		fprintf(f, ",%" PRId64, s.v[i]);
-	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
 		t.rss_anon, t.rss_file, t.rss_shmem, t.pgtable_bytes, t.heap_used, t.heap_size);
+	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", k.pages_shared,
+		k.pages_sharing, k.pages_unshared, k.pages_volatile, k.full_scans);
 }
 
 /* ---- batches ---- */

@@ -80,6 +80,17 @@ void install_anon_page(struct vm_fault *vmf, struct page *p)
 	install_anon(vmf, p);
 }
 
+/*
+ * What a page holds that is born of a write: zeros, or with contents=unique something of its own, since
+ * nobody said what was written.
+ */
+MM_INLINE void clear_new_page(struct vm *vm, struct page *p)
+{
+	hw_clear_frame(vm->hw, page_to_pfn(vm->phys, p));
+	if (MM_UNLIKELY(vm->unique_contents))
+		hw_set_frame_tag(vm->hw, page_to_pfn(vm->phys, p), BIT(63) | vm->unique_contents++);
+}
+
 MM_INLINE vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 {
 	struct vm *vm = vmf->vm;
@@ -97,7 +108,7 @@ MM_INLINE vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	p = new_anon_page(vmf);
 	if (MM_UNLIKELY(!p))
 		return VM_FAULT_OOM;
-	hw_clear_frame(vm->hw, page_to_pfn(vm->phys, p));
+	clear_new_page(vm, p);
 	install_anon(vmf, p);
 	return 0;
 }
@@ -118,7 +129,7 @@ static void fill_copy(struct vm *vm, struct page *p, const struct page *old)
 	if (old)
 		hw_copy_frame(vm->hw, page_to_pfn(vm->phys, p), page_to_pfn(vm->phys, old));
 	else
-		hw_clear_frame(vm->hw, page_to_pfn(vm->phys, p));
+		clear_new_page(vm, p);
 }
 
 /* A locked area no longer holds @old, which other areas may still lock. */

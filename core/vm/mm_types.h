@@ -162,6 +162,7 @@ struct vm {
 	bool hwad, modern, anonws, lazyfree;
 	bool btree;	/* vma=btree: which member of mm_struct's union is alive */
 	bool guard_gap; /* policy 4.12 and later: 256 pages below a stack, none of them in it */
+	u64 unique_contents; /* contents=unique: of the next page born of a write; else 0 */
 	vaddr_t task_size;
 	pfn_t zero_pfn;
 	u64 committed; /* pages promised: vm_committed_as */

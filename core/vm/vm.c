@@ -68,6 +68,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->page_shift = config_page_shift(c);
 	vm->hwad = c->hwad;
 	vm->modern = c->policy == POLICY_MODERN;
+	vm->unique_contents = c->contents;
 	vm->dirtycow = (u8)c->dirtycow;
 	vm->old_anon_vma = c->anonvma == ANONVMA_OLD;
 	vm->lazyfree = c->lazyfree;

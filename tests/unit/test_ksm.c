@@ -815,6 +815,23 @@ static void test_ksm_all(void **state)
 	}
 }
 
+/* Pages whose contents nobody told are nobody's equal. */
+static void test_unknown_contents(void **state)
+{
+	(void)state;
+	for_each_ksm_machine(g, "contents=unique") {
+		ksm_area(g, 1, 0, 10);
+		for (u64 i = 0; i < 10; i++)
+			mm_access(g->vm, g->t[1], ksm_at(g, i), i % 2 ? MM_ACCESS_WRITE : MM_ACCESS_READ);
+		mm_access(g->vm, g->t[1], ksm_at(g, 0), MM_ACCESS_WRITE); /* was the zero page */
+		ksm_scan(g, 2);
+		ksm_expect(g, 0, 0, 6, 0);
+		ksm_fill(g, 1, 0, 2, 0, 0);
+		ksm_scan(g, 2);
+		ksm_expect(g, 1, 1, 4, 0);
+	}
+}
+
 /* ---- locked areas ---- */
 
 static void test_merged_pages_of_locked_areas_stay_unevictable(void **state)
@@ -917,6 +934,7 @@ int main(void)
 		cmocka_unit_test(test_smart_scan),
 		cmocka_unit_test(test_volatile_pages_first),
 		cmocka_unit_test(test_ksm_all),
+		cmocka_unit_test(test_unknown_contents),
 		cmocka_unit_test(test_merged_pages_of_locked_areas_stay_unevictable),
 		cmocka_unit_test(test_I11_each_broken_on_purpose),
 	};

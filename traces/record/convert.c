@@ -32,6 +32,8 @@ struct process {
 	struct process *next;
 	u32 tgid;
 	u32 task; /* of the leader; of the lender for a borrower */
+	u32 nth;  /* number of its program, of all that the recording saw */
+	u32 parent, parent_nth; /* it was forked from; 0: none known */
 	bool borrower;
 	bool fresh; /* regions are being listed since an exec */
 	u64 start_brk, brk, stack, stack_end;
@@ -52,6 +54,7 @@ struct rec_convert {
 	struct process *procs[NR_BUCKETS];
 	struct known_file *files[NR_BUCKETS];
 	u64 nr_files, orphans, last_ts;
+	u32 nr_programs;
 	u64 count[NR_REC_KINDS];
 	struct rec_kmem_ids kmem;
 };
@@ -296,6 +299,8 @@ static int begin_program(struct rec_convert *c, const struct rec_item *item, boo
 	if (!p)
 		return -ENOMEM;
 	p->borrower = false;
+	p->nth = ++c->nr_programs;
+	p->parent = 0;
 	p->nr_tids = p->nr_ended = 0;
 	p->hidden = p->hidden_end = 0;
 	p->task = trace_writer_task(c->w, e->tgid, e->tgid);
@@ -336,6 +341,9 @@ static int fork_process(struct rec_convert *c, const struct rec_event *e)
 	child->task = task;
 	child->hidden = parent->hidden;
 	child->hidden_end = parent->hidden_end;
+	child->nth = ++c->nr_programs;
+	child->parent = parent->tgid;
+	child->parent_nth = parent->nth;
 	if (child->borrower)
 		return 0;
 	op = new_op(c, e, task, OP_FORK);
@@ -381,6 +389,32 @@ int rec_convert_gone(struct rec_convert *c, u64 ts, u32 pid)
 	e.tid = pid;
 	e.flags = REC_F_LAST;
 	return p && !err ? exit_task(c, &e) : err;
+}
+
+/* --- contents --- */
+
+size_t rec_convert_programs(const struct rec_convert *c, struct rec_program *v, size_t n)
+{
+	size_t k = 0;
+
+	for (u32 i = 0; i < NR_BUCKETS; i++)
+		for (const struct process *p = c->procs[i]; p && k < n; p = p->next)
+			if (!p->borrower && p->nth)
+				v[k++] = (struct rec_program){p->tgid, p->nth, p->parent, p->parent_nth};
+	return k;
+}
+
+int rec_convert_fill(struct rec_convert *c, u64 ts, const struct rec_print *print)
+{
+	const struct process *p = proc_find(c, print->tgid);
+	struct mm_op op = {.ts = trace_time(c, ts), .code = OP_FILL, .addr = print->addr, .len = print->len,
+			   .arg = print->tag};
+
+	if (!p || p->nth != print->nth)
+		return 0;
+	op.task = p->task;
+	op.flags = MM_OP_HAS_ADDR | MM_OP_HAS_LEN | MM_OP_HAS_ARG;
+	return put_plain(c, &op);
 }
 
 /* --- files and regions --- */

@@ -15,6 +15,7 @@
 #ifndef MEMRIG_RECORD_CONVERT_H
 #define MEMRIG_RECORD_CONVERT_H
 
+#include "traces/record/fingerprint.h"
 #include "traces/record/queue.h"
 #include "traces/writer.h"
 
@@ -37,6 +38,12 @@ int rec_convert_lost(struct rec_convert *c, u64 ts, const char *kind, u64 n);
 
 /* heap_only: process @pid is no more. */
 int rec_convert_gone(struct rec_convert *c, u64 ts, u32 pid);
+
+/* Programs that run in known processes: at most @n of them into @v. Their number. */
+size_t rec_convert_programs(const struct rec_convert *c, struct rec_program *v, size_t n);
+
+/* At @ts the contents of these pages had changed. 0, or the writer's error; a program that is over: 0. */
+int rec_convert_fill(struct rec_convert *c, u64 ts, const struct rec_print *print);
 
 u64 rec_convert_count(const struct rec_convert *c, enum rec_kind kind); /* events seen, by kind */
 u64 rec_convert_unborn(const struct rec_convert *c); /* --kmem: frees of what was there before: left out */

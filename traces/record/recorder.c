@@ -34,6 +34,10 @@ struct session {
 	u64 start;
 	u64 *lost; /* by kind and CPU, as last written */
 	u64 heap_lost;
+	struct rec_prints *prints;
+	u64 next_look, looked; /* time of a look whose changes wait for their place in the trace; 0: none */
+	u64 look_ns;           /* that all looks took */
+	u32 looks;
 	u32 *dead; /* heap_only: processes to be ended when their events are out */
 	u32 nr_dead;
 	pid_t child;
@@ -200,6 +204,62 @@ static int put_until(struct session *s, u64 watermark)
 	return err;
 }
 
+/* --- contents --- */
+
+#define MAX_PROGRAMS 4096u
+
+/* Looks at all pages; the changes are held back until the events before them are written. 0 or -errno. */
+static int look(struct session *s)
+{
+	u64 start = clock_ns(CLOCK_MONOTONIC);
+	struct rec_program *v;
+	size_t n;
+	int err = 0;
+
+	if (!s->prints || s->looked || start < s->next_look)
+		return 0;
+	v = malloc(MAX_PROGRAMS * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	n = rec_convert_programs(s->convert, v, MAX_PROGRAMS);
+	rec_prints_begin(s->prints);
+	for (size_t i = 0; i < n && !err; i++)
+		err = rec_prints_take(s->prints, &v[i]);
+	free(v);
+	if (!n) /* nobody yet */
+		return 0;
+	s->looked = clock_ns(CLOCK_MONOTONIC);
+	s->next_look = start + s->opt->fingerprint_ns;
+	s->look_ns += s->looked - start;
+	s->looks++;
+	return err;
+}
+
+static int put_look(struct session *s)
+{
+	const struct rec_print *v;
+	int err = 0;
+	u64 n;
+
+	v = rec_prints_changed(s->prints, &n);
+	for (u64 i = 0; i < n && !err; i++)
+		err = rec_convert_fill(s->convert, s->looked, &v[i]);
+	s->looked = 0;
+	return err;
+}
+
+/* Everything up to @watermark, a look's changes among it in their place. */
+static int put_all(struct session *s, u64 watermark)
+{
+	int err = 0;
+
+	if (s->looked && s->looked <= watermark) {
+		err = put_until(s, s->looked);
+		err = err ? err : put_look(s);
+	}
+	return err ? err : put_until(s, watermark);
+}
+
 static void note_dead(struct session *s)
 {
 	if (!s->opt->heap_only)
@@ -227,7 +287,7 @@ static s64 round_once(struct session *s, bool last)
 	}
 	if (n < 0 || h < 0)
 		return n < 0 ? n : h;
-	err = put_until(s, last ? ~0ull : now - WINDOW_NS);
+	err = put_all(s, last ? ~0ull : now - WINDOW_NS);
 	if (!err)
 		err = put_losses(s, last ? now : now - WINDOW_NS);
 	/* found dead a sweep ago or earlier, so all their events are written */
@@ -263,6 +323,11 @@ static int loop(struct session *s)
 	s->status = -1;
 	while (n >= 0 && !finished(s)) {
 		n = round_once(s, false);
+		if (n >= 0) {
+			int err = look(s);
+
+			n = err ? err : n;
+		}
 		if (n >= 0 && n < BUSY)
 			nanosleep(&nap, NULL);
 	}
@@ -371,6 +436,16 @@ static void describe_end(struct session *s, struct rec_summary *out)
 		trace_info_add_probe(info, "preload", heap_cost(), s->heap.events);
 		out->programs = rec_heap_attached(&s->heap);
 	}
+	if (s->prints) {
+		out->pages_seen = rec_prints_seen(s->prints);
+		out->pages_changed = rec_prints_written(s->prints);
+		trace_info_setf(info, "fingerprints",
+				"%u looks at private anonymous pages, one every %llu ms; %llu pages hashed, "
+				"%llu changed; %llu ns a page",
+				s->looks, (unsigned long long)(s->opt->fingerprint_ns / 1000000),
+				(unsigned long long)out->pages_seen, (unsigned long long)out->pages_changed,
+				(unsigned long long)(out->pages_seen ? s->look_ns / out->pages_seen : 0));
+	}
 	if (out->late)
 		trace_info_setf(info, "late", "%llu", (unsigned long long)out->late);
 	if (rec_convert_orphans(s->convert))
@@ -410,6 +485,8 @@ static int open_sources(struct session *s)
 	}
 	if (o->heap && (err = rec_heap_open(&s->heap)))
 		return fail(s, err, "cannot make the shared memory: %s", strerror(-err));
+	if (o->fingerprint_ns && !(s->prints = rec_prints_new()))
+		return fail(s, -ENOMEM, "no memory");
 	s->first_heap = cpus;
 	s->lost = calloc((size_t)NR_REC_LOSSES * (cpus + 1), sizeof(*s->lost));
 	s->dead = calloc(PRELOAD_RINGS, sizeof(*s->dead));
@@ -499,6 +576,7 @@ int rec_run(const struct rec_options *opt, struct rec_summary *out, char *err, s
 	if (s.writer)
 		trace_writer_abort(s.writer);
 	rec_convert_free(s.convert);
+	rec_prints_free(s.prints);
 	rec_queues_free(&s.qs);
 	rec_probe_close(s.probe);
 	rec_heap_close(&s.heap);

@@ -38,12 +38,14 @@ struct rec_options {
 	bool kmem;		     /* the kernel's pages and objects, nothing else */
 	bool heap, heap_only;	     /* heap_only implies heap and excludes all eBPF */
 	u32 ring_mib;		     /* of each CPU, 0: 8 */
+	u64 fingerprint_ns;	     /* between two looks at all pages; 0: none (fingerprint.h) */
 	int write_flags;	     /* TRACE_WRITE_* */
 	volatile sig_atomic_t *stop; /* set by a signal handler: finish the trace; NULL: never */
 };
 
 struct rec_summary {
 	u64 events, lost, bytes, late, nanoseconds;
+	u64 pages_seen, pages_changed; /* by the looks at contents */
 	u32 programs; /* that loaded the preload library */
 	int status;   /* of the command, as wait() gives it; -1: still running, or none */
 	u32 pid;      /* of the command */
