@@ -96,6 +96,7 @@ void store_read(const struct file_store *s, struct hw *hw, u64 index, pfn_t pfn)
 {
 	const struct chunk *c = written_chunk(s, index);
 
+	hw_frame_changed(hw, pfn);
 	if (!c)
 		read_original(s, hw, index, pfn);
 	else if (hw->data_bytes)

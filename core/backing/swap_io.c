@@ -31,6 +31,7 @@ static void store_read(struct swap *sw, const struct page *p)
 	struct swap_info_struct *si = swap_info_of(sw, e);
 	pfn_t pfn = page_to_pfn(sw->phys, p);
 
+	hw_frame_changed(sw->hw, pfn);
 	if (si->tags)
 		sw->hw->tags[hw_frame(sw->hw, pfn)] = si->tags[swp_offset(e)];
 	else

@@ -41,6 +41,7 @@ static void zero_partial_page(struct filemap *fm, struct vm_file *f, u64 size)
 	if (!p)
 		return;
 	BUG_ON(!wait_on_page_locked(fm, p) || !wait_on_page_writeback(fm, p));
+	hw_frame_changed(fm->hw, page_to_pfn(fm->phys, p));
 	if (fm->hw->data_bytes)
 		memset((u8 *)hw_pfn_ptr(fm->hw, page_to_pfn(fm->phys, p)) + rest, 0, page - rest);
 }

@@ -214,9 +214,12 @@ static void clear_frame(struct phys *p, pfn_t pfn)
 {
 	struct hw *hw = p->hw;
 
-	if (!p->smp)
+	if (!p->smp) {
 		hw_clear_frame(hw, pfn);
-	else if (hw->tags)
+		return;
+	}
+	hw_frame_changed(hw, pfn);
+	if (hw->tags)
 		hw->tags[hw_frame(hw, pfn)] = 0;
 	else
 		memset(hw_pfn_ptr(hw, pfn), 0, 1ull << hw->page_shift);

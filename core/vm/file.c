@@ -60,6 +60,7 @@ static void copy_span(struct vm *vm, const struct span *s, bool to_user)
 	u64 to_offset = to_user ? s->user_offset : s->file_offset;
 	u64 from_offset = to_user ? s->file_offset : s->user_offset;
 
+	hw_frame_changed(hw, to);
 	if (hw->data_bytes)
 		memcpy((u8 *)hw_pfn_ptr(hw, to) + to_offset,
 		       (const u8 *)hw_pfn_ptr(hw, from) + from_offset, s->len);
@@ -107,6 +108,7 @@ static void make_up(const struct transfer *x, const struct file_piece *piece)
 	pfn_t pfn = page_to_pfn(x->vm->phys, piece->page);
 	u64 word = mix(x->made_up, piece->done >> x->vm->page_shift);
 
+	hw_frame_changed(hw, pfn);
 	if (hw->data_bytes)
 		for (u64 i = 0; i < piece->len; i++)
 			((u8 *)hw_pfn_ptr(hw, pfn))[piece->offset + i] = (u8)(word >> (i & 7) * 8);

@@ -214,8 +214,10 @@ static void copy_page(struct gup_op *op)
 		bytes = (u8 *)hw_pfn_ptr(vm->hw, pfn) + op->offset;
 		memcpy(write ? bytes : op->buf, write ? op->buf : bytes, op->len);
 	}
-	if (write)
+	if (write) {
+		hw_frame_changed(vm->hw, pfn);
 		set_page_dirty(&vm->files, op->page);
+	}
 }
 
 static void finish(struct gup_op *op)

@@ -3,6 +3,7 @@
 #include "core/reclaim/compaction.h"
 #include "core/reclaim/ksm_internal.h"
 #include "core/reclaim/migrate.h"
+#include "core/vm/gup.h"
 #include "tests/swap_rig.h"
 
 #define RIG(...) srig_boot((const char *const[]){"mem=64M", "swap=16M", __VA_ARGS__, NULL})
@@ -108,6 +109,33 @@ static void test_rmap_of_a_ksm_page_finds_forks(void **state)
 	assert_int_equal(swap_map_byte(g.sw, srig_entry(&g, child, BASE + 32 * PAGE)), 4);
 	assert_int_equal(srig_read(&g, child, BASE + 32 * PAGE), 77);
 	srig_end(&g);
+}
+
+/* A kernel's write into a page that nobody faults on is a change like any. */
+static void test_written_by_the_kernel(void **state)
+{
+	static const char *const data[] = {"data=tag", "data=bytes"};
+
+	(void)state;
+	for (size_t o = 0; o < 2 * ARRAY_SIZE(data); o++) {
+		struct srig g = RIG(data[o / 2], o % 2 ? "ksm_order=hash" : "ksm_order=contents");
+		struct task *t = srig_task(&g, 1);
+		struct ksm_stats s;
+		u64 word = 0x1234;
+
+		srig_map(&g, t, BASE, 4);
+		assert_int_equal(sys_madvise(g.vm, t, BASE, 4 * PAGE, MM_MADV_MERGEABLE), 0);
+		for (u64 i = 0; i < 4; i++)
+			srig_write(&g, t, BASE + i * PAGE, 50 + i);
+		ksm_full_scans(g.m->reclaim.ksm, 3);
+		assert_int_equal(access_remote_vm(g.vm, t, BASE + 2 * PAGE, &word, sizeof(word), true),
+				 sizeof(word));
+		ksm_full_scans(g.m->reclaim.ksm, 1);
+		ksm_stats(g.m->reclaim.ksm, &s);
+		assert_int_equal(s.pages_unshared, 3);
+		assert_int_equal(s.pages_volatile, 1);
+		srig_end(&g);
+	}
 }
 
 /* ---- migration ---- */
@@ -216,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_A11_14_swapped_ksm_page),
 		cmocka_unit_test(test_read_again_from_the_swap_cache),
 		cmocka_unit_test(test_rmap_of_a_ksm_page_finds_forks),
+		cmocka_unit_test(test_written_by_the_kernel),
 		cmocka_unit_test(test_A11_15_migrated_ksm_page),
 		cmocka_unit_test(test_A11_15_compaction_over_ksm_pages),
 	};
