@@ -9,6 +9,7 @@
 #include "core/vm/interval_tree.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
+#include "core/vm/rmap_check.h"
 #include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
 #include "core/vm/vm.h"
@@ -44,6 +45,11 @@ static int scan_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 			return 7007;
 		}
 		s->mapped[page_frame(vm->phys, page)]++;
+		if (pte_write(p) && PageAnon(page) && page_mapcount(page) > 1) {
+			snprintf(s->why, s->n, "I07.8: address %llx writes to a page of several address spaces",
+				 (unsigned long long)(va + ((u64)i << vm->page_shift)));
+			return 7008;
+		}
 		s->rss[mm_counter_of(page)]++;
 	}
 	return 0;
@@ -181,23 +187,6 @@ static int check_files(struct vm *vm, char *why, size_t n)
 	return 6005;
 }
 
-static int check_counts(struct vm *vm, const u32 *mapped, char *why, size_t n)
-{
-	for (u64 f = 0; f < vm->phys->nr_frames; f++) {
-		struct page *p;
-
-		if (!mapped[f])
-			continue;
-		p = frame_to_page(vm->phys, (u32)f);
-		if (page_mapcount(p) != (s32)mapped[f] || page_count(p) < page_mapcount(p)) {
-			snprintf(why, n, "I07.4: frame %llu: mapcount %d, count %d, mappings %u",
-				 (unsigned long long)f, page_mapcount(p), page_count(p), mapped[f]);
-			return 7004;
-		}
-	}
-	return 0;
-}
-
 static void *frame_array(const struct vm *vm)
 {
 	return hw_map_lazy(vm->phys->nr_frames * sizeof(u32));
@@ -230,7 +219,9 @@ int vm_check(struct vm *vm, char *why, size_t n)
 	if (!r)
 		r = check_files(vm, why, n);
 	if (!r)
-		r = check_counts(vm, s.mapped, why, n);
+		r = page_ledger_check(vm, s.mapped, why, n);
+	if (!r)
+		r = anon_vma_check(vm, why, n);
 	if (!r)
 		r = vm_tlb_check(vm, why, n);
 	if (!r)

@@ -52,11 +52,17 @@ static void mlock_followed(struct vm *vm, const struct vm_area_struct *v, struct
 	unlock_page(p);
 }
 
+static void pin_page(struct vm *vm, struct page *p)
+{
+	get_page(p);
+	vm->nr_pins++;
+}
+
 static void use_followed(struct vm *vm, const struct vm_area_struct *v, pte_t pte, struct page *p,
 			 u32 flags)
 {
 	if (flags & FOLL_GET)
-		get_page(p);
+		pin_page(vm, p);
 	if (flags & FOLL_TOUCH) {
 		if (flags & FOLL_WRITE && !pte_dirty(pte) && !PageDirty(p))
 			set_page_dirty(&vm->files, p);
@@ -83,7 +89,7 @@ int follow_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, u32 flags
 			return -EFAULT;
 		p = pfn_to_page(vm->phys, vm->zero_pfn);
 		if (flags & FOLL_GET)
-			get_page(p);
+			pin_page(vm, p);
 		*out = p;
 		return 0;
 	}
@@ -271,6 +277,8 @@ static void start(struct gup_op *op)
 
 void gup_put_page(struct vm *vm, struct page *p)
 {
+	VM_BUG_ON(!vm->nr_pins);
+	vm->nr_pins--;
 	lru_put_page(&vm->lru, p);
 }
 

@@ -165,6 +165,7 @@ struct vm {
 	u64 unique_contents; /* contents=unique: of the next page born of a write; else 0 */
 	vaddr_t task_size;
 	pfn_t zero_pfn;
+	u64 nr_pins;   /* references that gup holds */
 	u64 committed; /* pages promised: vm_committed_as */
 	u64 max_map_count, mmap_min_addr, legacy_va_layout, fault_around_pages;
 	u64 overcommit, overcommit_ratio, overcommit_kbytes, admin_reserve_kbytes, user_reserve_kbytes;
