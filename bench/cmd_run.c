@@ -16,6 +16,7 @@
 #include "bench/machine_args.h"
 #include "bench/replay_loop.h"
 #include "bench/result.h"
+#include "bench/dirtycow.h"
 #include "bench/study.h"
 #include "bench/workload_trace.h"
 #include "workloads/workload.h"
@@ -27,7 +28,8 @@ struct run_args {
 	char text[512]; /* workload and parameters as given */
 	const char *json, *show, *write, *study, *out_dir;
 	u64 gap;
-	bool check, quiet, list, as_text;
+	u64 seeds;     /* of dirtycow */
+	bool check, quiet, list, as_text, dirtycow;
 };
 
 enum { OPT_JSON = 256, OPT_CHECK, OPT_SHOW, OPT_WRITE, OPT_LIST, OPT_GAP, OPT_STUDY, OPT_TEXT };
@@ -51,6 +53,9 @@ static void list_workloads(FILE *out)
 {
 	const struct workload *w;
 
+	fprintf(out, "dirtycow: CVE-2016-5195 step by step, and as a race (docs/DIRTYCOW.md)\n"
+		     "    seeds    races (10)\n");
+
 	for (unsigned i = 0; (w = workload_at(i)); i++) {
 		fprintf(out, "%s: %s\n", w->name, w->help);
 		for (const struct workload_param *p = w->params; p->name; p++) {
@@ -63,12 +68,43 @@ static void list_workloads(FILE *out)
 	}
 }
 
+/* `dirtycow [seeds=N]` is no stream of operations: two actors share a system call (bench/dirtycow.h). */
+static void parse_dirtycow(const char *arg, const char *eq, struct run_args *a, struct argp_state *state)
+{
+	char *end;
+
+	if (!a->dirtycow) {
+		a->dirtycow = true;
+		a->seeds = 10;
+		return;
+	}
+	a->seeds = eq && !strncmp(arg, "seeds=", 6) ? strtoull(eq + 1, &end, 0) : 0;
+	if (!a->seeds || *end || a->seeds > 1000)
+		argp_failure(state, EXIT_USAGE, 0, "'%s': expected seeds=1..1000", arg);
+}
+
+static int run_dirtycow(struct run_args *a)
+{
+	char err[512];
+
+	if (machine_args_finish(&a->machine))
+		return EXIT_USAGE;
+	if (!dirtycow_story(&a->machine.config, a->machine.config.given[CFG_dirtycow], a->seeds, stdout, err,
+			    sizeof(err)))
+		return EXIT_DONE;
+	return cmd_error("run: %s", err);
+}
+
 static void parse_workload(char *arg, struct run_args *a, struct argp_state *state)
 {
 	char err[512], *eq = strchr(arg, '=');
 	size_t used = strlen(a->text);
 
 	snprintf(a->text + used, sizeof(a->text) - used, "%s%s", used ? " " : "", arg);
+	if (a->dirtycow || (!a->workload && !strcmp(arg, "dirtycow"))) {
+		parse_dirtycow(arg, eq, a, state);
+		return;
+	}
 	if (!a->workload) {
 		a->workload = workload_find(arg);
 		if (!a->workload)
@@ -137,7 +173,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_workload(arg, a, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!a->workload && !a->list && !a->study)
+		if (!a->workload && !a->list && !a->study && !a->dirtycow)
 			argp_failure(state, EXIT_USAGE, 0, "which workload? 'memrig run --list' lists all");
 		return 0;
 	default:
@@ -417,6 +453,8 @@ int cmd_run(int argc, char **argv)
 		rc = studies(a);
 	else if (a->list)
 		list_workloads(stdout);
+	else if (a->dirtycow)
+		rc = run_dirtycow(a);
 	else
 		rc = machine_args_finish(&a->machine) ? EXIT_USAGE : dispatch(a);
 	free(a);

@@ -59,8 +59,6 @@ MM_INLINE void copy_present(const struct pt_geometry *g, struct vm *vm, const st
 	}
 	get_page(page);
 	page_dup_rmap(page);
-	if (c->cow && PageAnon(page))
-		ClearPageMappedToDisk(page); /* PageAnonExclusive() no longer */
 	rss[mm_counter_of(page)]++;
 }
 

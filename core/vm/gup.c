@@ -52,7 +52,7 @@ static void mlock_followed(struct vm *vm, const struct vm_area_struct *v, struct
 	unlock_page(p);
 }
 
-static void pin_page(struct vm *vm, struct page *p)
+void gup_pin_page(struct vm *vm, struct page *p)
 {
 	get_page(p);
 	vm->nr_pins++;
@@ -62,7 +62,7 @@ static void use_followed(struct vm *vm, const struct vm_area_struct *v, pte_t pt
 			 u32 flags)
 {
 	if (flags & FOLL_GET)
-		pin_page(vm, p);
+		gup_pin_page(vm, p);
 	if (flags & FOLL_TOUCH) {
 		if (flags & FOLL_WRITE && !pte_dirty(pte) && !PageDirty(p))
 			set_page_dirty(&vm->files, p);
@@ -89,7 +89,7 @@ int follow_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, u32 flags
 			return -EFAULT;
 		p = pfn_to_page(vm->phys, vm->zero_pfn);
 		if (flags & FOLL_GET)
-			pin_page(vm, p);
+			gup_pin_page(vm, p);
 		*out = p;
 		return 0;
 	}

@@ -51,6 +51,8 @@ int follow_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, u32 flags
  */
 s64 get_user_pages(struct vm *vm, struct task *t, struct mm_struct *mm, vaddr_t start, u64 n,
 		   u32 flags, struct page **pages);
+/* A pin more, or less; vm_check() accounts for pins taken this way only. */
+void gup_pin_page(struct vm *vm, struct page *p);
 void gup_put_page(struct vm *vm, struct page *p);
 
 /*

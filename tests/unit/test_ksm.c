@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* KSM: what merges, when, into which frame, and what undoes it (spec 11). */
+#include "core/vm/gup.h"
 #include "core/phys/page_alloc.h"
 #include "core/vm/rmap.h"
 #include "core/vm/vma.h"
@@ -412,12 +413,12 @@ static void test_A11_8_extra_pin(void **state)
 		ksm_fill(g, 1, 0, 2, 7, 0);
 		ksm_scan(g, 1);
 		pinned = ksm_page(g, 1, 1);
-		get_page(pinned);
+		gup_pin_page(g->vm, pinned);
 		ksm_scan(g, 2);
 		ksm_expect(g, 0, 0, 1, 1);
 		assert_ptr_equal(ksm_follow_page(g->vm, g->t[1]->mm, ksm_at(g, 1), &slot), pinned);
 		assert_true(pte_write(get_pte(g->vm, slot, 0)));
-		lru_put_page(&g->vm->lru, pinned);
+		gup_put_page(g->vm, pinned);
 		ksm_scan(g, 1);
 		ksm_expect(g, 1, 1, 0, 0);
 	}

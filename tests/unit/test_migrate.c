@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Page migration (spec 10 s1 to s3): one page in all its states, lists, system calls, races. */
+#include "core/vm/gup.h"
 #include "core/backing/pageio.h"
 #include "core/hw/clock.h"
 #include "core/phys/page_alloc.h"
@@ -565,11 +566,11 @@ static void test_isolate_range(void **state)
 	undo_isolate_range(g.vm, start, n);
 	drain_all_pages(g.vm->phys);
 	srig_sound(&g);
-	get_page(srig_page(&g, t, BASE));
+	gup_pin_page(g.vm, srig_page(&g, t, BASE));
 	start = (pfn_t)(page_to_pfn(g.vm->phys, srig_page(&g, t, BASE)) & ~(n - 1));
 	assert_int_equal(isolate_range(g.vm, start, n, MR_CMA), -EBUSY);
 	srig_sound(&g);
-	lru_put_page(&g.vm->lru, srig_page(&g, t, BASE));
+	gup_put_page(g.vm, srig_page(&g, t, BASE));
 	srig_end(&g);
 	(void)state;
 }
