@@ -61,7 +61,7 @@ int cmd_tables(int argc, char **argv)
 	struct table t;
 	int bad = 0;
 
-	if (argc != 2) {
+	if (argc != 2 || argv[1][0] == '-') {
 		fprintf(stderr, "memrig: __tables: which file?\n");
 		return 2;
 	}

@@ -20,7 +20,8 @@ static bool skipped;
 static int record_once(void **state)
 {
 	char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
-			(char *)(uintptr_t) "i=0; while [ $i -lt 200 ]; do (exit 0); i=$((i+1)); done", NULL};
+			(char *)(uintptr_t) "i=0; while [ $i -lt 200 ]; do (exit 0); i=$((i+1)); done; "
+			"sleep 0.5", NULL}; /* tasks are freed after a grace period */
 	struct rec_options opt = {.output = trace, .argv = argv, .all = true, .kmem = true, .ring_mib = 32};
 	char err[512];
 	int r;
