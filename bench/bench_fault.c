@@ -8,6 +8,8 @@
 #include "bench/bench.h"
 #include "bench/bench_rig.h"
 #include "core/vm/fork.h"
+#include "core/vm/pgtable.h"
+#include "core/vm/rmap.h"
 #include "core/vm/vm.h"
 
 #define BASE  0x100000000ull
@@ -131,6 +133,36 @@ static void zap_run(struct bench_ctx *ctx, u64 n)
 		sys_madvise(r->vm, r->child, r->base, r->pages << 12, MM_MADV_DONTNEED);
 }
 
+/* arg: address spaces that map one page, the first process and its children. An item is a mapping. */
+static int rmap_setup(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = bench_rig_new("mem=1G", &ctx->error);
+
+	ctx->data = r;
+	if (!r)
+		return -ENOMEM;
+	bench_rig_map(r, BASE, 1);
+	bench_rig_touch(r);
+	for (u32 i = 0; i + 1 < (u32)ctx->arg; i++) {
+		u32 task = r->child->index + 1 + i;
+
+		if (vm_define_task(r->vm, task, task, task) || vm_fork(r->vm, r->t, vm_task(r->vm, task)))
+			return -ENOMEM;
+	}
+	ctx->items = (u64)ctx->arg;
+	return 0;
+}
+
+static void rmap_run(struct bench_ctx *ctx, u64 n)
+{
+	struct bench_rig *r = ctx->data;
+	struct page *p = vm_normal_page(r->vm, get_pte(r->vm, pte_lookup(r->vm, r->t->mm, BASE), 0));
+	u32 flags;
+
+	while (n--)
+		page_referenced(r->vm, p, true, &flags);
+}
+
 const struct bench_case bench_fault_cases[] = {
 	{.suite = "fault", .name = "anon-write", .help = "first write to an anonymous page", .setup = plain_setup,
 	 .run = write_run, .reset = fresh_reset, .teardown = teardown, .batch = PAGES, .goal = 25, .rival = 195,
@@ -145,8 +177,11 @@ const struct bench_case bench_fault_cases[] = {
 	 .goal = 20, .rival = 749, .rival_name = "host kernel"},
 	{.suite = "fault", .name = "fork", .help = "a resident page copied by fork", .setup = fork_setup,
 	 .run = fork_run, .reset = exit_reset, .teardown = teardown, .batch = 1,
-	 .args = {256, 4096, 65536}, .nr_args = 3, .arg_name = "pages", .goal = 5, .rival = 51,
+	 .args = {64, 256, 1024, 4096, 16384, 65536}, .nr_args = 6, .arg_name = "pages", .goal = 5, .rival = 51,
 	 .rival_name = "host kernel"},
+	{.suite = "fault", .name = "rmap", .help = "one mapping of a shared page, by a walk of all of them",
+	 .setup = rmap_setup, .run = rmap_run, .teardown = teardown,
+	 .args = {1, 4, 16, 64, 256}, .nr_args = 5, .arg_name = "mappers"},
 	{.suite = "fault", .name = "dontneed-shared", .help = "a shared page dropped by madvise",
 	 .setup = fork_setup, .run = zap_run, .reset = zap_reset, .teardown = teardown, .batch = 1,
 	 .args = {4096}, .nr_args = 1, .arg_name = "pages"},
