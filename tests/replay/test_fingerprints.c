@@ -19,6 +19,12 @@
 
 #define MEMRIG MEMRIG_BINARY_DIR "/memrig"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 /* Pages of the program, by what they hold. */
 #define COMMON	 400u /* the same in both copies, each page another */
 #define REPEATED 100u /* all the same */
@@ -228,7 +234,10 @@ int main(int argc, char **argv)
 		return 1;
 	in_dir(trace, sizeof(trace), "t.mrt");
 	snprintf(clean, sizeof(clean), "rm -rf '%s'", dir);
-	if (!allowed()) {
+	if (SANITIZED) { /* the recorded program is this one: its shadow memory is terabytes to look at */
+		printf("skipped: the program to record would be sanitized, too\n");
+		r = 77;
+	} else if (!allowed()) {
 		printf("skipped: this process may not use eBPF\n");
 		r = 77;
 	} else {
