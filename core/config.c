@@ -204,6 +204,9 @@ void config_init(struct machine_config *c)
 
 int config_set(struct machine_config *c, const char *key, const char *value, char *err, size_t errlen)
 {
+	/* Spec 13 calls the policy of swap slots `swap`, interfaces.md the size: values tell them apart. */
+	if (!strcmp(key, "swap") && (!strcmp(value, "global") || !strcmp(value, "slots")))
+		key = "swap_slots";
 	for (unsigned i = 0; i < NR_CONFIG_KEYS; i++) {
 		if (strcmp(keys[i].name, key))
 			continue;
@@ -232,6 +235,7 @@ static const struct bundle {
 	u8 policy;
 	const char *key, *value;
 } bundles[] = {
+	{POLICY_4_0, "dirtycow", "vulnerable"},
 	{POLICY_4_12, "reclaim", "node"},      {POLICY_4_12, "fair", "0"},
 	{POLICY_4_12, "watermark", "scale"},   {POLICY_4_12, "wmark", "4.4"},
 	{POLICY_4_12, "highorder", "highatomic"}, {POLICY_4_12, "steal", "4.12"},
@@ -269,6 +273,8 @@ static void apply_bundle(struct machine_config *c)
 			if (!strcmp(keys[k].name, bundles[i].key))
 				default_to(c, k, bundles[i].value);
 	}
+	if (c->policy == POLICY_4_12 && c->arch == ARCH_ARM64 && !c->given[CFG_kmalloc_min])
+		c->kmalloc_min = 128;
 }
 
 static int check_geometry(struct machine_config *c, char *err, size_t errlen)

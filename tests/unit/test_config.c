@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+
 #include "core/config.h"
 #include "core/op.h"
 #include "core/vmstat.h"
@@ -52,6 +54,25 @@ static void test_bundle_leaves_given_keys_alone(void **state)
 	assert_int_equal(c.steal, STEAL_4_0);
 	assert_int_equal(c.wmark, WMARK_RULE_4_4);
 	assert_int_equal(c.fair, 0);
+	assert_int_equal(c.kmalloc_min, 128);
+	assert_int_equal(c.dirtycow, DIRTYCOW_FIXED);
+}
+
+/* Spec 13 s1 calls the policy of swap slots by the name of the swap area's size. */
+static void test_swap_is_a_size_or_a_policy(void **state)
+{
+	struct machine_config c;
+	char err[256];
+
+	(void)state;
+	config_init(&c);
+	assert_int_equal(config_set_pair(&c, "swap=slots", err, sizeof(err)), 0);
+	assert_int_equal(config_set_pair(&c, "swap=64M", err, sizeof(err)), 0);
+	assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
+	assert_int_equal(c.swap, 64 * MiB);
+	assert_int_equal(c.swap_slots, SWAP_SLOTS_SLOTS);
+	assert_int_equal(c.dirtycow, DIRTYCOW_VULNERABLE); /* policy=4.0 */
+	assert_int_equal(config_set_pair(&c, "swap=lots", err, sizeof(err)), -EINVAL);
 }
 
 static void test_impossible_geometry(void **state)
@@ -82,6 +103,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_print_and_parse_back),
 		cmocka_unit_test(test_bad_keys_name_the_nearest),
 		cmocka_unit_test(test_bundle_leaves_given_keys_alone),
+		cmocka_unit_test(test_swap_is_a_size_or_a_policy),
 		cmocka_unit_test(test_impossible_geometry),
 		cmocka_unit_test(test_vocabularies_have_unique_names),
 	};
