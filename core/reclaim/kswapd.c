@@ -109,6 +109,7 @@ static void begin_run(struct kswapd *k)
 		.reclaim_idx = vs->node ? (unsigned)k->idx : MM_MAX_NR_ZONES - 1,
 	};
 	k->state = KSWAPD_BALANCE;
+	k->run_order = k->order;
 	k->zone = -1;
 	k->end_zone = 0;
 	k->run_reclaimed = 0;
@@ -326,8 +327,8 @@ static void fall_asleep(struct kswapd *k)
 	trace_event(vs->hw, EVENT_KSWAPD_SLEEP, k->node->node_id);
 	if (vs->compact.reset_suitable)
 		vs->compact.reset_suitable(vs->compact.self, k->node);
-	if (k->new_order && vs->compact.wake_kcompactd)
-		vs->compact.wake_kcompactd(vs->compact.self, k->node, k->new_order, k->idx);
+	if (k->run_order && vs->compact.wake_kcompactd)
+		vs->compact.wake_kcompactd(vs->compact.self, k->node, k->run_order, k->idx);
 }
 
 /* Not balanced after all: the next run at once. */

@@ -78,6 +78,7 @@ struct kswapd {
 	u32 fruitless; /* runs in a row that reclaimed nothing */
 	bool woken;    /* has not looked yet what is wanted */
 	bool raise_priority, pgdat_needs_compaction;
+	unsigned run_order; /* of the last run when it began: what kcompactd is asked for */
 };
 
 struct vmscan;
