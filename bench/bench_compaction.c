@@ -21,12 +21,11 @@
 
 static int setup(struct bench_ctx *ctx, const char *settings)
 {
-	struct bench_rig *r = bench_rig_new(settings, &ctx->error);
+	struct bench_rig *r;
 
-	ctx->data = r;
-	if (!r)
+	if (bench_rig_setup(ctx, settings, BASE, PAGES))
 		return -ENOMEM;
-	bench_rig_map(r, BASE, PAGES);
+	r = ctx->data;
 	bench_rig_touch(r);
 	vm_lru_drain_all(r->vm);
 	return bench_rig_shuffle(r, PAGES) ? 0 : -ENOMEM;
@@ -40,11 +39,6 @@ static int tag_setup(struct bench_ctx *ctx)
 static int bytes_setup(struct bench_ctx *ctx)
 {
 	return setup(ctx, "mem=512M data=bytes");
-}
-
-static void teardown(struct bench_ctx *ctx)
-{
-	bench_rig_free(ctx->data);
 }
 
 /* ---- migrate_pages ---- */
@@ -154,14 +148,15 @@ static int compact_setup(struct bench_ctx *ctx)
 
 const struct bench_case bench_compaction_cases[] = {
 	{.suite = "compaction", .name = "migrate", .help = "a mapped anonymous page migrated", .setup = tag_setup,
-	 .run = migrate_run, .teardown = teardown, .batch = PAGES, .unit = BENCH_M_PER_SEC, .goal = 20, .rival = 1,
+	 .run = migrate_run,
+	 .teardown = bench_rig_teardown, .batch = PAGES, .unit = BENCH_M_PER_SEC, .goal = 20, .rival = 1,
 	 .rival_name = "host kernel, move_pages"},
 	{.suite = "compaction", .name = "migrate-bytes", .help = "the same with real contents", .setup = bytes_setup,
-	 .run = migrate_run, .teardown = teardown, .batch = PAGES, .unit = BENCH_M_PER_SEC},
+	 .run = migrate_run, .teardown = bench_rig_teardown, .batch = PAGES, .unit = BENCH_M_PER_SEC},
 	{.suite = "compaction", .name = "copy", .help = "a page copied to a random place (bound of migrate-bytes)",
-	 .setup = copy_setup, .run = copy_run, .teardown = teardown, .batch = PAGES, .unit = BENCH_M_PER_SEC},
+	 .setup = copy_setup, .run = copy_run, .teardown = bench_rig_teardown, .batch = PAGES, .unit = BENCH_M_PER_SEC},
 	{.suite = "compaction", .name = "compact", .help = "a page moved by a manual run, 64 MiB half free in it",
-	 .setup = compact_setup, .run = compact_run, .reset = fragment, .teardown = teardown, .batch = 1,
+	 .setup = compact_setup, .run = compact_run, .reset = fragment, .teardown = bench_rig_teardown, .batch = 1,
 	 .args = {96, 512, 4096}, .nr_args = 3, .arg_name = "mib", .unit = BENCH_M_PER_SEC, .goal = 20, .rival = 1,
 	 .rival_name = "host kernel"},
 	{0},

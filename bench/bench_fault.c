@@ -15,25 +15,9 @@
 #define BASE  0x100000000ull
 #define PAGES 16384u /* 64 MiB: 640 KiB of struct page, 128 KiB of descriptors */
 
-static int setup(struct bench_ctx *ctx, const char *settings)
-{
-	struct bench_rig *r = bench_rig_new(settings, &ctx->error);
-
-	ctx->data = r;
-	if (!r)
-		return -ENOMEM;
-	bench_rig_map(r, BASE, PAGES);
-	return 0;
-}
-
 static int plain_setup(struct bench_ctx *ctx)
 {
-	return setup(ctx, "mem=1G");
-}
-
-static void teardown(struct bench_ctx *ctx)
-{
-	bench_rig_free(ctx->data);
+	return bench_rig_setup(ctx, "mem=1G", BASE, PAGES);
 }
 
 /* Nothing mapped, all tables and frames given back. */
@@ -94,13 +78,9 @@ static void reuse_reset(struct bench_ctx *ctx)
 /* arg: resident pages. An item is a page. */
 static int fork_setup(struct bench_ctx *ctx)
 {
-	struct bench_rig *r = bench_rig_new("mem=2G", &ctx->error);
-
-	ctx->data = r;
-	if (!r)
+	if (bench_rig_setup(ctx, "mem=2G", BASE, (u64)ctx->arg))
 		return -ENOMEM;
-	bench_rig_map(r, BASE, (u64)ctx->arg);
-	bench_rig_touch(r);
+	bench_rig_touch(ctx->data);
 	ctx->items = (u64)ctx->arg;
 	return 0;
 }
@@ -136,12 +116,11 @@ static void zap_run(struct bench_ctx *ctx, u64 n)
 /* arg: address spaces that map one page, the first process and its children. An item is a mapping. */
 static int rmap_setup(struct bench_ctx *ctx)
 {
-	struct bench_rig *r = bench_rig_new("mem=1G", &ctx->error);
+	struct bench_rig *r;
 
-	ctx->data = r;
-	if (!r)
+	if (bench_rig_setup(ctx, "mem=1G", BASE, 1))
 		return -ENOMEM;
-	bench_rig_map(r, BASE, 1);
+	r = ctx->data;
 	bench_rig_touch(r);
 	for (u32 i = 0; i + 1 < (u32)ctx->arg; i++) {
 		u32 task = r->child->index + 1 + i;
@@ -165,25 +144,26 @@ static void rmap_run(struct bench_ctx *ctx, u64 n)
 
 const struct bench_case bench_fault_cases[] = {
 	{.suite = "fault", .name = "anon-write", .help = "first write to an anonymous page", .setup = plain_setup,
-	 .run = write_run, .reset = fresh_reset, .teardown = teardown, .batch = PAGES, .goal = 25, .rival = 195,
+	 .run = write_run, .reset = fresh_reset,
+	 .teardown = bench_rig_teardown, .batch = PAGES, .goal = 25, .rival = 195,
 	 .rival_name = "Linux 6.1's code in a process; 1592 on a host kernel"},
 	{.suite = "fault", .name = "anon-read", .help = "first read of an anonymous page: the zero page",
-	 .setup = plain_setup, .run = read_run, .reset = fresh_reset, .teardown = teardown, .batch = PAGES},
+	 .setup = plain_setup, .run = read_run, .reset = fresh_reset, .teardown = bench_rig_teardown, .batch = PAGES},
 	{.suite = "fault", .name = "cow-copy", .help = "write to a page shared since fork", .setup = plain_setup,
-	 .run = cow_run, .reset = fork_reset, .teardown = teardown, .batch = PAGES, .goal = 40, .rival = 2290,
+	 .run = cow_run, .reset = fork_reset, .teardown = bench_rig_teardown, .batch = PAGES, .goal = 40, .rival = 2290,
 	 .rival_name = "host kernel"},
 	{.suite = "fault", .name = "cow-reuse", .help = "write to a page whose other user is gone",
-	 .setup = plain_setup, .run = write_run, .reset = reuse_reset, .teardown = teardown, .batch = PAGES,
+	 .setup = plain_setup, .run = write_run, .reset = reuse_reset, .teardown = bench_rig_teardown, .batch = PAGES,
 	 .goal = 20, .rival = 749, .rival_name = "host kernel"},
 	{.suite = "fault", .name = "fork", .help = "a resident page copied by fork", .setup = fork_setup,
-	 .run = fork_run, .reset = exit_reset, .teardown = teardown, .batch = 1,
+	 .run = fork_run, .reset = exit_reset, .teardown = bench_rig_teardown, .batch = 1,
 	 .args = {64, 256, 1024, 4096, 16384, 65536}, .nr_args = 6, .arg_name = "pages", .goal = 5, .rival = 51,
 	 .rival_name = "host kernel"},
 	{.suite = "fault", .name = "rmap", .help = "one mapping of a shared page, by a walk of all of them",
-	 .setup = rmap_setup, .run = rmap_run, .teardown = teardown,
+	 .setup = rmap_setup, .run = rmap_run, .teardown = bench_rig_teardown,
 	 .args = {1, 4, 16, 64, 256}, .nr_args = 5, .arg_name = "mappers"},
 	{.suite = "fault", .name = "dontneed-shared", .help = "a shared page dropped by madvise",
-	 .setup = fork_setup, .run = zap_run, .reset = zap_reset, .teardown = teardown, .batch = 1,
+	 .setup = fork_setup, .run = zap_run, .reset = zap_reset, .teardown = bench_rig_teardown, .batch = 1,
 	 .args = {4096}, .nr_args = 1, .arg_name = "pages"},
 	{0},
 };

@@ -17,12 +17,11 @@
 /* @settings, and mem and data; every page has contents of its own. */
 static int setup(struct bench_ctx *ctx, const char *settings)
 {
-	struct bench_rig *r = bench_rig_new(settings, &ctx->error);
+	struct bench_rig *r;
 
-	ctx->data = r;
-	if (!r)
+	if (bench_rig_setup(ctx, settings, BASE, PAGES))
 		return -ENOMEM;
-	bench_rig_map(r, BASE, PAGES);
+	r = ctx->data;
 	if (sys_madvise(r->vm, r->t, BASE, (u64)PAGES << 12, MM_MADV_MERGEABLE) ||
 	    mm_fill(r->vm, r->t, BASE, (u64)PAGES << 12, 0x9e3779b97f4a7c15ull,
 		    0x9e3779b97f4a7c15ull)) {
@@ -51,11 +50,6 @@ static int jhash_bytes(struct bench_ctx *ctx)
 static int hash_tags(struct bench_ctx *ctx)
 {
 	return setup(ctx, "mem=512M ksm_order=hash");
-}
-
-static void teardown(struct bench_ctx *ctx)
-{
-	bench_rig_free(ctx->data);
 }
 
 static void scan_run(struct bench_ctx *ctx, u64 n)
@@ -103,7 +97,7 @@ static int contents_seen(struct bench_ctx *ctx)
 
 #define SCAN(nm, text, su)                                                                         \
 	.suite = "ksm", .name = nm, .help = text, .setup = su, .run = scan_run,                    \
-	.teardown = teardown, .unit = BENCH_M_PER_SEC
+	.teardown = bench_rig_teardown, .unit = BENCH_M_PER_SEC
 #define FIRST(nm, text, su)                                                                        \
 	SCAN(nm, text, su), .reset = forget, .batch = 2 * PAGES, .iterations = 2 * PAGES
 

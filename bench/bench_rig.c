@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "bench/bench_rig.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,22 @@ void bench_rig_free(struct bench_rig *r)
 	machine_destroy(r->m);
 	free(r->order);
 	free(r);
+}
+
+int bench_rig_setup(struct bench_ctx *ctx, const char *settings, vaddr_t base, u64 pages)
+{
+	struct bench_rig *r = bench_rig_new(settings, &ctx->error);
+
+	ctx->data = r;
+	if (!r)
+		return -ENOMEM;
+	bench_rig_map(r, base, pages);
+	return 0;
+}
+
+void bench_rig_teardown(struct bench_ctx *ctx)
+{
+	bench_rig_free(ctx->data);
 }
 
 void bench_rig_map(struct bench_rig *r, vaddr_t base, u64 pages)

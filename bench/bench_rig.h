@@ -5,6 +5,7 @@
 #ifndef MEMRIG_BENCH_RIG_H
 #define MEMRIG_BENCH_RIG_H
 
+#include "bench/bench.h"
 #include "core/machine/machine_types.h"
 
 struct bench_rig {
@@ -19,6 +20,10 @@ struct bench_rig {
 /* Boots; @settings: "key=value" words separated by blanks. NULL: *error says why. */
 struct bench_rig *bench_rig_new(const char *settings, const char **error);
 void bench_rig_free(struct bench_rig *r);
+
+/* setup() and teardown() of a case: ctx->data is a rig with @pages mapped at @base. 0 or -ENOMEM. */
+int bench_rig_setup(struct bench_ctx *ctx, const char *settings, vaddr_t base, u64 pages);
+void bench_rig_teardown(struct bench_ctx *ctx);
 
 /* A private anonymous rw mapping of @pages at @base, replacing what is there. */
 void bench_rig_map(struct bench_rig *r, vaddr_t base, u64 pages);

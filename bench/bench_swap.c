@@ -17,12 +17,11 @@
 
 static int setup(struct bench_ctx *ctx, const char *settings)
 {
-	struct bench_rig *r = bench_rig_new(settings, &ctx->error);
+	struct bench_rig *r;
 
-	ctx->data = r;
-	if (!r)
+	if (bench_rig_setup(ctx, settings, BASE, PAGES))
 		return -ENOMEM;
-	bench_rig_map(r, BASE, PAGES);
+	r = ctx->data;
 	bench_rig_touch(r);
 	vm_lru_drain_all(r->vm);
 	return 0;
@@ -46,11 +45,6 @@ static int slots_setup(struct bench_ctx *ctx)
 static int bytes_setup(struct bench_ctx *ctx)
 {
 	return setup(ctx, "mem=1G swap=256M page_cluster=0 data=bytes");
-}
-
-static void teardown(struct bench_ctx *ctx)
-{
-	bench_rig_free(ctx->data);
 }
 
 static void swap_out(struct bench_rig *r, vaddr_t va)
@@ -106,7 +100,8 @@ static void slot_run(struct bench_ctx *ctx, u64 n)
 }
 
 #define OUT_IN(nm, text, su) \
-	.suite = "swap", .name = nm, .help = text, .setup = su, .run = out_in_run, .teardown = teardown, .batch = PAGES
+	.suite = "swap", .name = nm, .help = text, .setup = su, .run = out_in_run, \
+	.teardown = bench_rig_teardown, .batch = PAGES
 
 const struct bench_case bench_swap_cases[] = {
 	{OUT_IN("out-in", "a page swapped out and in, one fault each", tag_setup), .goal = 100, .rival = 52000,
@@ -115,8 +110,8 @@ const struct bench_case bench_swap_cases[] = {
 	{OUT_IN("out-in-slots", "the same with slots in batches (swap_slots=slots)", slots_setup), .goal = 100},
 	{OUT_IN("out-in-bytes", "the same with real contents", bytes_setup)},
 	{.suite = "swap", .name = "slot", .help = "a slot taken and given back", .setup = tag_setup, .run = slot_run,
-	 .teardown = teardown},
+	 .teardown = bench_rig_teardown},
 	{.suite = "swap", .name = "slot-batched", .help = "the same in batches of 64", .setup = slots_setup,
-	 .run = slot_run, .teardown = teardown},
+	 .run = slot_run, .teardown = bench_rig_teardown},
 	{0},
 };

@@ -16,10 +16,6 @@
 #include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
 
-struct free_range {
-	struct vm_area_struct *v;
-};
-
 /* Out of the swap cache and clean; false if somebody else needs it as it is. */
 static bool make_clean(struct vm *vm, struct page *p)
 {
@@ -39,7 +35,7 @@ static bool make_clean(struct vm *vm, struct page *p)
 
 static int free_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
-	const struct free_range *f = arg;
+	struct mm_struct *mm = arg;
 
 	for (unsigned i = 0; i < n; i++, va += 1ull << vm->page_shift) {
 		pte_t p = get_pte(vm, slots, i);
@@ -47,7 +43,7 @@ static int free_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 
 		if (pte_is_swap(p) && !is_migration_entry(p)) {
 			set_pte(vm, slot_at(vm, slots, i), (pte_t){0});
-			zap_swap_pte(vm, f->v->vm_mm, p);
+			zap_swap_pte(vm, mm, p);
 			continue;
 		}
 		page = pte_present(p) ? vm_normal_page(vm, p) : NULL;
@@ -55,7 +51,7 @@ static int free_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 			continue;
 		if (pte_young(p) || pte_dirty(p)) {
 			set_pte(vm, slot_at(vm, slots, i), pte_mkold(pte_mkclean(p)));
-			vm_flush_page(vm, f->v->vm_mm, va);
+			vm_flush_page(vm, mm, va);
 		}
 		mark_page_lazyfree(&vm->lru, page);
 	}
@@ -65,10 +61,8 @@ static int free_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr
 
 int madvise_free(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end)
 {
-	struct free_range f = {v};
-
 	if (v->vm_file || v->vm_flags & (VM_LOCKED | VM_HUGETLB | VM_PFNMAP))
 		return -EINVAL;
 	lru_add_drain(&vm->lru, vm->hw->cpu);
-	return pte_range(vm, v->vm_mm, start, end, free_leaf, &f);
+	return pte_range(vm, v->vm_mm, start, end, free_leaf, v->vm_mm);
 }
