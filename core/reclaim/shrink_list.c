@@ -15,22 +15,13 @@
 #include "core/base/bits.h"
 #include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
+#include "core/reclaim/scan_batch.h"
 #include "core/reclaim/vmscan.h"
 #include "core/vm/lazyfree.h"
 #include "core/vm/rmap.h"
 #include "core/vm/vm.h"
 
 #define HZ_10 100000000ull /* a tenth of a second */
-
-struct batch {
-	u32 nr;
-	u32 frames[SWAP_CLUSTER_MAX];
-};
-
-static struct page *batch_page(const struct vmscan *vs, const struct batch *b, u32 i)
-{
-	return frame_to_page(vs->phys, b->frames[i]);
-}
 
 /* ---- isolation ---- */
 
@@ -53,14 +44,7 @@ int isolate_page(struct vmscan *vs, struct page *p, unsigned mode)
 	return 0;
 }
 
-/* What isolate_batch() saw. */
-struct taken {
-	u64 scanned;
-	u64 by_zone[MM_MAX_NR_ZONES]; /* of the pages taken */
-};
-
-static void count_isolated(struct vmscan *vs, const struct scan_unit *u, const struct batch *b,
-			   bool file, s64 sign)
+void count_isolated(struct vmscan *vs, const struct scan_unit *u, const struct scan_batch *b, bool file, s64 sign)
 {
 	enum zone_stat_item item = file ? NR_ISOLATED_FILE : NR_ISOLATED_ANON;
 
@@ -69,7 +53,7 @@ static void count_isolated(struct vmscan *vs, const struct scan_unit *u, const s
 		return;
 	}
 	for (u32 i = 0; i < b->nr; i++)
-		mod_zone_page_state(page_zone(vs->phys, batch_page(vs, b, i)), item, sign);
+		mod_zone_page_state(page_zone(vs->phys, scan_page(vs, b, i)), item, sign);
 }
 
 /* Skipped pages return to the head in the order they had (spec 13 s2.2). */
@@ -87,7 +71,7 @@ static void put_back_skipped(struct vmscan *vs, struct page_list *skipped, struc
  * those of zones above reclaim_idx are set aside, do not use up @nr, but are in nr_scanned, too.
  */
 static void isolate_batch(struct vmscan *vs, struct scan_unit *u, const struct scan_control *sc,
-			  u64 nr, enum lru_list l, struct batch *b, struct taken *t)
+			  u64 nr, enum lru_list l, struct scan_batch *b, struct scan_taken *t)
 {
 	struct page_list *list = &u->vec->lists[l], skipped;
 	struct page *map = vs->phys->memmap, *p;
@@ -96,7 +80,7 @@ static void isolate_batch(struct vmscan *vs, struct scan_unit *u, const struct s
 	u64 budget = nr;
 
 	VM_BUG_ON(nr > SWAP_CLUSTER_MAX);
-	*t = (struct taken){0};
+	*t = (struct scan_taken){0};
 	b->nr = 0;
 	plist_init(&skipped);
 	while (budget && (p = plist_last(map, list))) {
@@ -126,8 +110,7 @@ static void isolate_batch(struct vmscan *vs, struct scan_unit *u, const struct s
 	charge_n(vs->hw, COST_SCAN_PAGE, t->scanned);
 }
 
-/* Adds @n (zone mode) or the pages by their zones (node mode) to five counters from @ev on. */
-static void count_by_zone(struct vmscan *vs, const struct scan_unit *u, enum vm_event_item ev,
+void count_by_zone(struct vmscan *vs, const struct scan_unit *u, enum vm_event_item ev,
 			  u64 n, const u64 *by_zone)
 {
 	if (ev == EV_PGSCAN_LIMIT || ev == EV_PGSTEAL_LIMIT) {
@@ -147,10 +130,10 @@ static void count_by_zone(struct vmscan *vs, const struct scan_unit *u, enum vm_
 }
 
 /* Frees pages whose count is 0, the last of @frames first, as cold ones. */
-static void free_batch(struct vmscan *vs, const struct batch *b)
+static void free_batch(struct vmscan *vs, const struct scan_batch *b)
 {
 	for (u32 i = b->nr; i-- > 0;) {
-		struct page *p = batch_page(vs, b, i);
+		struct page *p = scan_page(vs, b, i);
 
 		lru_forget_page(p);
 		free_hot_cold_page(vs->phys, vs->hw->cpu, p, true);
@@ -158,7 +141,7 @@ static void free_batch(struct vmscan *vs, const struct batch *b)
 }
 
 /* Puts @p on list @l; if only the isolation held it, it goes to @lone instead. */
-static void relink(struct vmscan *vs, struct page *p, enum lru_list l, struct batch *lone)
+static void relink(struct vmscan *vs, struct page *p, enum lru_list l, struct scan_batch *lone)
 {
 	if (put_page_testzero(p)) {
 		lone->frames[lone->nr++] = page_frame(vs->phys, p);
@@ -177,17 +160,18 @@ static bool page_evictable(const struct page *p)
 void shrink_active_list(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc, u64 nr,
 			enum lru_list l)
 {
-	struct batch b, lone = {0}, stay = {0}, move = {0};
+	struct scan_batch b, lone, stay, move;
 	bool file = is_file_lru(l);
-	struct taken t;
+	struct scan_taken t;
 	u64 rotated = 0;
 
+	lone.nr = stay.nr = move.nr = 0;
 	lru_add_drain(vs->lru, vs->hw->cpu);
 	isolate_batch(vs, u, sc, nr, l, &b, &t);
 	u->vec->recent_scanned[file] += b.nr;
 	count_by_zone(vs, u, EV_PGREFILL_DMA, t.scanned, t.by_zone);
 	for (u32 i = 0; i < b.nr; i++) {
-		struct page *p = batch_page(vs, &b, i);
+		struct page *p = scan_page(vs, &b, i);
 		u32 vm_flags = 0;
 
 		if (MM_UNLIKELY(!page_evictable(p))) {
@@ -212,9 +196,9 @@ void shrink_active_list(struct vmscan *vs, struct scan_unit *u, struct scan_cont
 	count_isolated(vs, u, &stay, file, -1);
 	count_isolated(vs, u, &move, file, -1);
 	for (u32 i = 0; i < stay.nr; i++)
-		relink(vs, batch_page(vs, &stay, i), l, &lone);
+		relink(vs, scan_page(vs, &stay, i), l, &lone);
 	for (u32 i = 0; i < move.nr; i++)
-		relink(vs, batch_page(vs, &move, i), l - 1, &lone);
+		relink(vs, scan_page(vs, &move, i), l - 1, &lone);
 	count_vm_events(vs->hw, vs->hw->cpu, EV_PGDEACTIVATE, move.nr);
 	free_batch(vs, &lone);
 }
@@ -481,7 +465,7 @@ static void set_unit_flags(struct vmscan *vs, struct scan_unit *u, const struct 
 		reclaim_wait(vs, HZ_10);
 }
 
-static void put_back(struct vmscan *vs, struct scan_unit *u, struct page *p, struct batch *lone)
+static void put_back(struct vmscan *vs, struct scan_unit *u, struct page *p, struct scan_batch *lone)
 {
 	enum lru_list l;
 
@@ -496,14 +480,55 @@ static void put_back(struct vmscan *vs, struct scan_unit *u, struct page *p, str
 	relink(vs, p, l, lone);
 }
 
+u64 shrink_batch(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc, const struct scan_batch *b,
+		 const struct scan_taken *t, bool file)
+{
+	u64 freed_by_zone[MM_MAX_NR_ZONES] = {0};
+	struct scan_batch freed, kept, lone;
+	struct shrink_stat st = {0};
+
+	freed.nr = kept.nr = lone.nr = 0;
+	count_by_zone(vs, u,
+		      sc->limit	   ? EV_PGSCAN_LIMIT
+		      : sc->kswapd ? EV_PGSCAN_KSWAPD_DMA
+				   : EV_PGSCAN_DIRECT_DMA,
+		      t->scanned, t->by_zone);
+	if (!b->nr)
+		return 0;
+	for (u32 i = 0; i < b->nr; i++) {
+		struct page *p = scan_page(vs, b, i);
+		unsigned type = page_zone(vs->phys, p)->type;
+
+		if (shrink_page(vs, p, u, sc, &st) != FREED) {
+			kept.frames[kept.nr++] = b->frames[i];
+			continue;
+		}
+		freed_by_zone[type]++;
+		freed.frames[freed.nr++] = b->frames[i];
+	}
+	count_vm_events(vs->hw, vs->hw->cpu, EV_PGACTIVATE, st.activated);
+	count_isolated(vs, u, b, file, -1);
+	u->vec->recent_scanned[file] += b->nr;
+	count_by_zone(vs, u,
+		      sc->limit	   ? EV_PGSTEAL_LIMIT
+		      : sc->kswapd ? EV_PGSTEAL_KSWAPD_DMA
+				   : EV_PGSTEAL_DIRECT_DMA,
+		      freed.nr, freed_by_zone);
+	free_batch(vs, &freed);
+	for (u32 i = 0; i < kept.nr; i++)
+		put_back(vs, u, scan_page(vs, &kept, i), &lone);
+	free_batch(vs, &lone);
+	set_unit_flags(vs, u, sc, &st, b->nr);
+	trace_event(vs->hw, EVENT_SHRINK_INACTIVE, u->node->node_id, u->zone ? u->zone->type : 0,
+		    (s64)t->scanned, freed.nr, sc->priority, file ? 2 : 1);
+	return freed.nr;
+}
+
 u64 shrink_inactive_list(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc, u64 nr,
 			 enum lru_list l)
 {
-	struct batch b, freed = {0}, kept = {0}, lone = {0};
-	u64 freed_by_zone[MM_MAX_NR_ZONES] = {0};
-	bool file = is_file_lru(l);
-	struct shrink_stat st = {0};
-	struct taken t;
+	struct scan_batch b;
+	struct scan_taken t;
 
 	if (too_many_isolated(u, sc, l)) {
 		const struct task *current = vm_task(vs->vm, vs->hw->task);
@@ -514,38 +539,5 @@ u64 shrink_inactive_list(struct vmscan *vs, struct scan_unit *u, struct scan_con
 	}
 	lru_add_drain(vs->lru, vs->hw->cpu);
 	isolate_batch(vs, u, sc, nr, l, &b, &t);
-	count_by_zone(vs, u,
-		      sc->limit	   ? EV_PGSCAN_LIMIT
-		      : sc->kswapd ? EV_PGSCAN_KSWAPD_DMA
-				   : EV_PGSCAN_DIRECT_DMA,
-		      t.scanned, t.by_zone);
-	if (!b.nr)
-		return 0;
-	for (u32 i = 0; i < b.nr; i++) {
-		struct page *p = batch_page(vs, &b, i);
-		unsigned type = page_zone(vs->phys, p)->type;
-
-		if (shrink_page(vs, p, u, sc, &st) != FREED) {
-			kept.frames[kept.nr++] = b.frames[i];
-			continue;
-		}
-		freed_by_zone[type]++;
-		freed.frames[freed.nr++] = b.frames[i];
-	}
-	count_vm_events(vs->hw, vs->hw->cpu, EV_PGACTIVATE, st.activated);
-	count_isolated(vs, u, &b, file, -1);
-	u->vec->recent_scanned[file] += b.nr;
-	count_by_zone(vs, u,
-		      sc->limit	   ? EV_PGSTEAL_LIMIT
-		      : sc->kswapd ? EV_PGSTEAL_KSWAPD_DMA
-				   : EV_PGSTEAL_DIRECT_DMA,
-		      freed.nr, freed_by_zone);
-	free_batch(vs, &freed);
-	for (u32 i = 0; i < kept.nr; i++)
-		put_back(vs, u, batch_page(vs, &kept, i), &lone);
-	free_batch(vs, &lone);
-	set_unit_flags(vs, u, sc, &st, b.nr);
-	trace_event(vs->hw, EVENT_SHRINK_INACTIVE, u->node->node_id, u->zone ? u->zone->type : 0,
-		    (s64)t.scanned, freed.nr, sc->priority, file ? 2 : 1);
-	return freed.nr;
+	return shrink_batch(vs, u, sc, &b, &t, is_file_lru(l));
 }
