@@ -142,6 +142,19 @@ static void random_run(struct bench_ctx *ctx, u64 n)
 	}
 }
 
+static void random_bulk_run(struct bench_ctx *ctx, u64 n)
+{
+	struct set *s = ctx->data;
+	struct phys *p = &s->b->phys;
+
+	for (u64 k = 0; k < n; k++) {
+		for (u32 i = 0; i < PAGES; i++)
+			s->pages[s->slot[i]] = alloc_pages(p, 0, GFP_HIGHUSER_MOVABLE, 0);
+		free_pages_bulk(p, 0, s->pages, PAGES);
+		drain_all_pages(p);
+	}
+}
+
 /* ---- boot ---- */
 
 static void boot_run(struct bench_ctx *ctx, u64 n)
@@ -170,6 +183,10 @@ const struct bench_case bench_buddy_cases[] = {
 	{.suite = "buddy", .name = "random_free",
 	 .help = "a page of 262144, allocated, then freed in random order until all is merged",
 	 .setup = random_setup, .run = random_run, .teardown = set_teardown, .goal = 20, .rival = 73,
+	 .rival_name = "LLFree, " RIVAL_CPU},
+	{.suite = "buddy", .name = "random_bulk",
+	 .help = "the same, the pages given back by one call that knows them all",
+	 .setup = random_setup, .run = random_bulk_run, .teardown = set_teardown, .goal = 20, .rival = 73,
 	 .rival_name = "LLFree, " RIVAL_CPU},
 	{.suite = "buddy", .name = "pair", .help = "a block allocated and freed", .setup = pair_setup,
 	 .run = pair_order_run, .teardown = set_teardown,

@@ -6,12 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-const u32 hw_costs[NR_COSTS] = {
-#define COST(SYM, ns, text) [COST_##SYM] = ns,
-#include "core/cost.def"
-#undef COST
-};
-
 void *hw_map_lazy(u64 bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,

@@ -83,7 +83,11 @@ void hw_zero_lazy(void *p, u64 bytes);
 /* Populates pages that will be written soon: one system call instead of a fault a page. */
 void hw_populate_lazy(void *p, u64 bytes);
 
-extern const u32 hw_costs[NR_COSTS]; /* virtual nanoseconds, from core/cost.def */
+static const u32 hw_costs[NR_COSTS] = { /* virtual nanoseconds; here, so that they are constants in the code */
+#define COST(SYM, ns, help) [COST_##SYM] = ns,
+#include "core/cost.def"
+#undef COST
+};
 
 MM_INLINE void charge(struct hw *hw, enum hw_cost cost)
 {

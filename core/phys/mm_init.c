@@ -456,16 +456,20 @@ static int init_watermarks(struct phys *p, char *err, size_t errlen)
 /* Short cuts of the order-0 path: the first zone of each zonelist, seen from each CPU. */
 static void init_fast_choices(struct phys *p)
 {
-	for (unsigned cpu = 0; cpu < p->ncpu && p->nr_nodes == 1; cpu++) {
+	static struct zone no_zone = {.watermark = {[WMARK_LOW] = 1}}; /* never written: below its mark */
+
+	for (unsigned cpu = 0; cpu < p->ncpu; cpu++) {
 		for (unsigned bits = 0; bits < 16; bits++) {
 			unsigned t = p->gfp_zone_tab[bits];
 			struct fast_choice *f = &p->cpus[cpu].fast[bits];
 
-			if (t >= MM_MAX_NR_ZONES || !p->nodes[0].node_zonelists[t].nr)
+			f->zone = &no_zone;
+			if (p->nr_nodes > 1 || t >= MM_MAX_NR_ZONES || !p->nodes[0].node_zonelists[t].nr)
 				continue;
 			f->zone = p->nodes[0].node_zonelists[t].zones[0];
 			f->alone = p->nodes[0].node_zonelists[t].nr == 1;
 			f->pcp = &f->zone->pageset[cpu];
+			f->list = &f->pcp->lists[p->migratetype_tab[bits >> 3 & 1]];
 			f->pgalloc = &p->hw->cpus[cpu].events[EV_PGALLOC_DMA + f->zone->type];
 		}
 	}
@@ -483,7 +487,7 @@ static int boot(struct phys *p, const struct phys_layout *layout, char *err, siz
 {
 	int r;
 
-	p->cpus = aligned_alloc(1024, p->ncpu * sizeof(*p->cpus));
+	p->cpus = aligned_alloc(_Alignof(struct phys_cpu), p->ncpu * sizeof(*p->cpus));
 	if (!p->cpus || memblock_init(&p->memblock) || map_arrays(p))
 		return -ENOMEM;
 	memset(p->cpus, 0, p->ncpu * sizeof(*p->cpus));

@@ -166,13 +166,14 @@ typedef struct pglist_data {
 	u32 kswapd_failures;
 } pg_data_t;
 
-/* First choice of an order-0 allocation, by the low four gfp bits; zone NULL: none. */
+/* First choice of an allocation, by the low four gfp bits; a zone without free pages: none. */
 struct fast_choice {
 	struct zone *zone;
-	struct per_cpu_pages *pcp;
-	u64 *pgalloc; /* event counter of the zone's type */
-	bool alone;   /* the zonelist has no other zone */
-};
+	struct per_cpu_pages *pcp; /* the CPU's of the zone */
+	struct pcp_list *list;     /* of it, for the type that MOVABLE asks for */
+	u64 *pgalloc;              /* event counter of the zone's type */
+	bool alone;                /* the zonelist has no other zone */
+} __attribute__((aligned(64)));
 
 /* What of the current task matters to the allocator (spec 03 s8.1), and short cuts; per CPU. */
 struct phys_cpu {
@@ -185,8 +186,8 @@ struct phys_cpu {
 	struct per_cpu_pages *last_pcp; /* where this CPU freed last */
 	struct zone *last_block_zone;   /* the same of blocks of order > 0 */
 	u32 last_block_slot;
-	struct fast_choice fast[16];
-} __attribute__((aligned(1024)));
+	struct fast_choice fast[16] __attribute__((aligned(64)));
+} __attribute__((aligned(2048)));
 
 /* One allocation in flight, for the slow path and reclaim. */
 struct alloc_context {

@@ -247,8 +247,19 @@ static void prep_compound_page(const struct phys *p, const struct zone *z, struc
 /* Something wrote to a page while it was free. */
 MM_INLINE bool page_dirty_when_free(const struct page *page)
 {
-	return (page->flags & PAGE_FLAGS_MASK) | (u32)page->_count | (u32)page->_mapcount |
-	       (page->mapping != 0);
+	return MM_UNLIKELY((page->flags & PAGE_FLAGS_MASK) | (u32)page->_count |
+			   (u32)page->_mapcount) ||
+	       MM_UNLIKELY(page->mapping);
+}
+
+/* Flags and _count in one store. */
+MM_INLINE void set_fresh(struct page *page, u32 flags)
+{
+	struct { u32 flags; s32 count; } both = {flags, 1};
+
+	_Static_assert(offsetof(struct page, _count) == 4, "flags and _count side by side");
+	memcpy(page, &both, sizeof(both));
+	page->private = 0;
 }
 
 /* Makes a fresh page the caller's; false if it is bad and another must be taken. */
@@ -263,9 +274,7 @@ MM_INLINE bool prep_new_page(struct phys *p, unsigned cpu, const struct zone *z,
 	for (u32 i = 1; i < 1u << order; i++)
 		BUG_ON(page_dirty_when_free(&page[i]));
 #endif
-	page->flags = z->fresh_flags;
-	page->_count = 1;
-	page->private = 0;
+	set_fresh(page, z->fresh_flags);
 	if (MM_UNLIKELY(gfp & (MM_GFP_ZERO | MM_GFP_COMP))) {
 		if (gfp & MM_GFP_ZERO)
 			clear_pages(p, page, order);
@@ -486,7 +495,7 @@ static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsign
 	unsigned o, mt;
 	u32 frame = 0, head;
 
-	if (MM_UNLIKELY(gfp & FAST_EXCLUDED) || MM_UNLIKELY(!z) ||
+	if (MM_UNLIKELY(gfp & FAST_EXCLUDED) ||
 	    MM_UNLIKELY((p->fail_nth != 0) | (order > z->top) | z->smp))
 		return alloc_here(p, cpu, gfp, order);
 	mark = (s64)(z->watermark[WMARK_LOW] + z->nr_reserved_highatomic) + size;
@@ -526,55 +535,78 @@ static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsign
 	if (z->batch_mode == BATCH_EXACT)
 		take_batch(z, size);
 	charge(p->hw, COST_PAGE_ALLOC);
-	page->flags = z->fresh_flags;
-	page->_count = 1;
-	page->private = 0;
+	set_fresh(page, z->fresh_flags);
 	return page;
 }
 
 /*
+ * The head of the CPU's list, with all that a fresh page needs (rmqueue_zone and prep_new_page). The
+ * list is not empty; a page that something wrote to goes the long way, which reports it.
+ */
+MM_INLINE struct page *take_head(struct phys *p, unsigned cpu, gfp_t gfp,
+				 const struct fast_choice *f, struct zone *z)
+{
+	struct pcp_list *l = f->list;
+	u32 head = l->head;
+	struct page *page = pcp_entry_page(l->ring[head & l->mask]);
+
+	if (MM_UNLIKELY(page_dirty_when_free(page)))
+		return alloc_here(p, cpu, gfp, 0);
+	l->head = head + 1;
+	f->pcp->count--;
+	++*f->pgalloc;
+	set_fresh(page, z->fresh_flags);
+	if (MM_UNLIKELY(z->smp)) {
+		if (z->batch_mode == BATCH_PER_CPU)
+			SET_RELAXED(f->pcp->batch_taken, f->pcp->batch_taken + 1);
+		return page;
+	}
+	if (MM_LIKELY(z->batch_mode == BATCH_EXACT))
+		take_batch(z, 1);
+	charge(p->hw, COST_PAGE_ALLOC);
+	return page;
+}
+
+static __attribute__((noinline)) struct page *alloc_refilled(struct phys *p, unsigned cpu, gfp_t gfp,
+							      const struct fast_choice *f)
+{
+	if (!pcp_refill(f->zone, cpu, gfp_migratetype(p, gfp), false))
+		return alloc_here(p, cpu, gfp, 0);
+	return take_head(p, cpu, gfp, f, f->zone);
+}
+
+/* FAIR's share of the zone is used up. */
+static __attribute__((noinline)) struct page *alloc_depleted(struct phys *p, unsigned cpu, gfp_t gfp,
+							      const struct fast_choice *f)
+{
+	if (!fair_allows(f->zone, f->alone))
+		return alloc_here(p, cpu, gfp, 0);
+	return f->list->head == f->list->tail ? alloc_refilled(p, cpu, gfp, f)
+					      : take_head(p, cpu, gfp, f, f->zone);
+}
+
+/*
  * The common case spelled out: order 0, the preferred zone above its low mark, a page on the CPU's
- * list. Everything else, and every doubt, goes the long way, which does the same and more.
+ * list. Everything else, and every doubt, goes the long way, which does the same and more; all ways
+ * out are tail calls, so that the common case needs no stack frame.
  */
 struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned order)
 {
 	const struct fast_choice *f = &phys->cpus[cpu].fast[gfp & 15];
 	struct zone *z = f->zone;
-	struct per_cpu_pages *pcp = f->pcp;
-	struct pcp_list *l;
-	struct page *page;
-	u32 head;
 
 	if (MM_UNLIKELY(order))
 		return alloc_block(phys, cpu, gfp, order);
-	if (MM_UNLIKELY(gfp & FAST_EXCLUDED) || MM_UNLIKELY(!z) || MM_UNLIKELY(phys->fail_nth))
-		return alloc_here(phys, cpu, gfp, order);
-	l = &pcp->lists[phys->migratetype_tab[gfp >> 3 & 1]];
 	/* The preferred zone reserves nothing against itself: no lowmem_reserve here. */
-	if (MM_UNLIKELY((s64)(z->watermark[WMARK_LOW] + RELAXED(z->nr_reserved_highatomic)) >=
-			RELAXED(z->vm_stat[NR_FREE_PAGES])) ||
-	    MM_UNLIKELY(!fair_allows(z, f->alone)))
+	if (MM_UNLIKELY(gfp & FAST_EXCLUDED) || MM_UNLIKELY(phys->fail_nth) ||
+	    MM_UNLIKELY((s64)(z->watermark[WMARK_LOW] + RELAXED(z->nr_reserved_highatomic)) >=
+			RELAXED(z->vm_stat[NR_FREE_PAGES])))
 		return alloc_here(phys, cpu, gfp, order);
-	if (MM_UNLIKELY(l->head == l->tail) &&
-	    !pcp_refill(z, cpu, (enum migratetype)phys->migratetype_tab[gfp >> 3 & 1], false))
-		return alloc_here(phys, cpu, gfp, order);
-	head = l->head;
-	page = pcp_entry_page(l->ring[head & l->mask]);
-	if (MM_UNLIKELY(page_dirty_when_free(page)))
-		return alloc_here(phys, cpu, gfp, order);
-	l->head = head + 1;
-	pcp->count--;
-	++*f->pgalloc;
-	page->flags = z->fresh_flags;
-	page->_count = 1;
-	page->private = 0;
-	if (MM_LIKELY(z->batch_mode == BATCH_EXACT))
-		take_batch(z, 1);
-	else if (z->batch_mode == BATCH_PER_CPU)
-		SET_RELAXED(pcp->batch_taken, pcp->batch_taken + 1);
-	if (MM_LIKELY(!z->smp))
-		charge(phys->hw, COST_PAGE_ALLOC);
-	return page;
+	if (MM_UNLIKELY(RELAXED(z->flags) & ZONE_FAIR_DEPLETED))
+		return alloc_depleted(phys, cpu, gfp, f);
+	if (MM_UNLIKELY(f->list->head == f->list->tail))
+		return alloc_refilled(phys, cpu, gfp, f);
+	return take_head(phys, cpu, gfp, f, z);
 }
 
 struct page *alloc_pages_node(struct phys *phys, unsigned cpu, int nid, gfp_t gfp, unsigned order)
@@ -589,7 +621,7 @@ unsigned alloc_pages_bulk(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned n
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		pages[i] = alloc_on_node(phys, cpu, phys->cpu_node[cpu], gfp, 0);
+		pages[i] = alloc_pages(phys, cpu, gfp, 0);
 		if (!pages[i])
 			break;
 	}
@@ -792,16 +824,30 @@ void free_pages_page(struct phys *phys, unsigned cpu, struct page *page, unsigne
 		free_block(phys, cpu, page, order);
 		return;
 	}
-	if (page->mapping & PAGE_MAPPING_ANON)
-		page->mapping = 0;
 	if (MM_UNLIKELY((page->flags & (FLAGS_CHECKED | 1u << PG_head | 1u << PG_tail)) |
-			(u32)page->_mapcount | (page->mapping != 0))) {
+			(u32)page->_mapcount) ||
+	    (page->mapping && !(page->mapping & PAGE_MAPPING_ANON))) {
 		free_order0(phys, cpu, page, false);
 		return;
 	}
+	if (page->mapping)
+		page->mapping = 0;
 	page->flags &= ~(PAGE_FLAGS_MASK | PAGE_PFMEMALLOC);
 	if (!free_fast(phys, cpu, page))
 		free_to_pcp(phys, cpu, page, false);
+}
+
+#define FREE_AHEAD 16u /* pages: what a miss takes, in frees of pages at hand */
+
+void free_pages_bulk(struct phys *phys, unsigned cpu, struct page *const *pages, unsigned n)
+{
+	for (unsigned i = 0; i < mm_min(n, FREE_AHEAD); i++)
+		__builtin_prefetch(pages[i], 1);
+	for (unsigned i = 0; i < n; i++) {
+		if (i + FREE_AHEAD < n)
+			__builtin_prefetch(pages[i + FREE_AHEAD], 1);
+		free_pages_page(phys, cpu, pages[i], 0);
+	}
 }
 
 void put_page(struct phys *phys, unsigned cpu, struct page *page)

@@ -40,6 +40,12 @@ MM_INLINE void free_page_page(struct phys *phys, unsigned cpu, struct page *page
 	free_pages_page(phys, cpu, page, 0);
 }
 
+/*
+ * The same as free_page_page() of each of the @n pages in turn, but their struct pages are fetched
+ * ahead: for pages that come in no order. (Linux: release_pages of pages on no list)
+ */
+void free_pages_bulk(struct phys *phys, unsigned cpu, struct page *const *pages, unsigned n);
+
 /* An order-0 page whose count is already 0; cold pages go to the tail of the CPU's list. */
 void free_hot_cold_page(struct phys *phys, unsigned cpu, struct page *page, bool cold);
 

@@ -197,7 +197,7 @@ static void test_bulk_equals_single(void **state)
 {
 	struct phys_rig a, b;
 	struct phys *p = rig_boot(&a, IDEAL_1G), *q = rig_boot(&b, IDEAL_1G);
-	struct page *pages[500];
+	struct page *pages[500], *scattered[500];
 
 	(void)state;
 	assert_int_equal(alloc_pages_bulk(p, 0, GFP_HIGHUSER_MOVABLE, 500, pages), 500);
@@ -205,6 +205,19 @@ static void test_bulk_equals_single(void **state)
 		assert_int_equal(page_to_pfn(q, alloc_page(q, 0, GFP_HIGHUSER_MOVABLE)),
 				 page_to_pfn(p, pages[i]));
 	}
+	/* Given back in a scattered order: the same lists, so the same pages in the next round. */
+	for (unsigned i = 0; i < 500; i++)
+		scattered[i] = pages[i * 181 % 500];
+	free_pages_bulk(p, 0, scattered, 500);
+	for (unsigned i = 0; i < 500; i++)
+		free_page_page(q, 0, pfn_to_page(q, page_to_pfn(p, scattered[i])));
+	assert_int_equal(pcp_list_length(page_zone(p, pages[0]), 0, MIGRATE_MOVABLE),
+			 pcp_list_length(page_zone(q, pfn_to_page(q, page_to_pfn(p, pages[0]))), 0, MIGRATE_MOVABLE));
+	rig_check(&a);
+	rig_check(&b);
+	for (unsigned i = 0; i < 500; i++)
+		assert_int_equal(page_to_pfn(p, alloc_page(p, 0, GFP_HIGHUSER_MOVABLE)),
+				 page_to_pfn(q, alloc_page(q, 0, GFP_HIGHUSER_MOVABLE)));
 	rig_down(&a);
 	rig_down(&b);
 }
