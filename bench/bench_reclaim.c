@@ -28,12 +28,14 @@ static struct scan_unit *only_unit(const struct bench_rig *r)
 	return NULL;
 }
 
-/* A file of SCAN_PAGES, read once: all inactive, none referenced. */
+/* A file of SCAN_PAGES, read once: all inactive, none referenced. Shadows of the last round would activate them. */
 static void fill_reset(struct bench_ctx *ctx)
 {
 	struct bench_rig *r = ctx->data;
 	struct vm_file *f = filemap_find(&r->vm->files, 1);
 
+	filemap_truncate(&r->vm->files, f, 0);
+	filemap_truncate(&r->vm->files, f, (u64)SCAN_PAGES << 12);
 	for (u64 i = 0; i < SCAN_PAGES; i++)
 		(void)file_read(&r->vm->files, f, i << 12, 4096, NULL);
 	lru_add_drain_all(&r->vm->lru);
@@ -51,7 +53,10 @@ static int scan_setup(struct bench_ctx *ctx)
 
 	ctx->data = r;
 	ctx->items = SWAP_CLUSTER_MAX;
-	return r && filemap_open(&r->vm->files, 1, (u64)SCAN_PAGES << 12, false) ? 0 : -ENOMEM;
+	if (!r || !filemap_open(&r->vm->files, 1, (u64)SCAN_PAGES << 12, false))
+		return -ENOMEM;
+	fill_reset(ctx);
+	return 0;
 }
 
 static void evict_run(struct bench_ctx *ctx, u64 n)
@@ -60,19 +65,11 @@ static void evict_run(struct bench_ctx *ctx, u64 n)
 	struct scan_control sc = control();
 
 	while (n--)
-		shrink_inactive_list(r->m->reclaim.vmscan, only_unit(r), &sc, SWAP_CLUSTER_MAX, LRU_INACTIVE_FILE);
+		BUG_ON(shrink_inactive_list(r->m->reclaim.vmscan, only_unit(r), &sc, SWAP_CLUSTER_MAX,
+					    LRU_INACTIVE_FILE) != SWAP_CLUSTER_MAX);
 }
 
-/* Anonymous pages, young in the table or not: looked at and moved to the inactive list. */
-static int anon_setup(struct bench_ctx *ctx)
-{
-	struct bench_rig *r = bench_rig_new("mem=1G ideal=1 threads=manual swap=1G", &ctx->error);
-
-	ctx->data = r;
-	ctx->items = SWAP_CLUSTER_MAX;
-	return r ? 0 : -ENOMEM;
-}
-
+/* Anonymous pages, young in the table: looked at and moved to the inactive list. */
 static void anon_reset(struct bench_ctx *ctx)
 {
 	struct bench_rig *r = ctx->data;
@@ -82,13 +79,27 @@ static void anon_reset(struct bench_ctx *ctx)
 	lru_add_drain_all(&r->vm->lru);
 }
 
+static int anon_setup(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = bench_rig_new("mem=1G ideal=1 threads=manual swap=1G", &ctx->error);
+
+	ctx->data = r;
+	ctx->items = SWAP_CLUSTER_MAX;
+	if (!r)
+		return -ENOMEM;
+	anon_reset(ctx);
+	return 0;
+}
+
 static void deactivate_run(struct bench_ctx *ctx, u64 n)
 {
 	struct bench_rig *r = ctx->data;
+	const u64 *moved = &r->m->hw.cpus[0].events[EV_PGDEACTIVATE], before = *moved;
 	struct scan_control sc = control();
 
-	while (n--)
+	for (u64 i = 0; i < n; i++)
 		shrink_active_list(r->m->reclaim.vmscan, only_unit(r), &sc, SWAP_CLUSTER_MAX, LRU_ACTIVE_ANON);
+	BUG_ON(*moved - before != n * SWAP_CLUSTER_MAX);
 }
 
 /* ---- references ---- */
