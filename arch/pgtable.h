@@ -133,7 +133,7 @@ typedef struct pt_slot pt_slot;
 /* Slot @i of a table of PTEs whose first slot is @slots; @i may be negative. */
 MM_INLINE pt_slot *pt_slot_at(const struct pt_geometry *g, pt_slot *slots, s64 i)
 {
-	return (pt_slot *)(void *)((u8 *)slots + i * (1 << g->entry_shift[0]));
+	return (pt_slot *)(void *)((u8 *)slots + (s64)((u64)i << g->entry_shift[0]));
 }
 
 /* The entry behind a slot of height 0, in the memory manager's form. */

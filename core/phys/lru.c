@@ -62,6 +62,26 @@ void add_page_to_lru_list(struct lru *lru, struct page *p, enum lru_list l)
 	link_page(lru, p, l);
 }
 
+void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_list l)
+{
+	struct page *map = lru->phys->memmap;
+
+	if (!n)
+		return;
+	for (u32 i = 0, run = 0; i < n; i++) { /* run: pages before this one in the same zone */
+		struct page *p = &map[frames[i]];
+
+		VM_BUG_ON(PageLRU(p));
+		SetPageLRU(p);
+		run++;
+		if (i + 1 == n || (p->flags ^ map[frames[i + 1]].flags) >> PAGE_ZONE_SHIFT) {
+			mod_lru_size(lru, p, l, run);
+			run = 0;
+		}
+	}
+	plist_add_heads(map, &page_lruvec(lru, &map[frames[0]])->lists[l], frames, n);
+}
+
 void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l)
 {
 	VM_BUG_ON(PageLRU(p));

@@ -157,6 +157,9 @@ void add_page_to_lru_list(struct lru *lru, struct page *p, enum lru_list l);
 void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l);
 void del_page_from_lru_list(struct lru *lru, struct page *p, enum lru_list l);
 
+/* add_page_to_lru_list() for @n pages of one lruvec, in this order. */
+void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_list l);
+
 /* Length of list @l over the zones of @vec up to type @max_type. */
 u64 lruvec_size(const struct lru *lru, const struct lruvec *vec, enum lru_list l,
 		unsigned max_type);

@@ -125,6 +125,38 @@ MM_INLINE void plist_move_tail(struct page *map, struct page_list *l, struct pag
 	plist_add_tail(map, l, p);
 }
 
+/* The first @nr pages stay, of which @last is the last one; those behind have left together. */
+MM_INLINE void plist_cut(struct page *map, struct page_list *l, u32 last, u64 nr)
+{
+	if (!nr) {
+		plist_init(l);
+		return;
+	}
+	page_link(map, last)->next = PFN_NONE;
+	l->last = last;
+	l->nr = nr;
+}
+
+/* Puts @n pages at the head, one after the other: the last of them ends as the first of the list. */
+MM_INLINE void plist_add_heads(struct page *map, struct page_list *l, const u32 *frames, u32 n)
+{
+	u32 next = l->first;
+
+	if (!n)
+		return;
+	if (l->nr)
+		page_link(map, next)->prev = frames[0];
+	else
+		l->last = frames[0];
+	for (u32 i = 0; i + 1 < n; i++) {
+		set_page_link(page_link(map, frames[i]), next, frames[i + 1]);
+		next = frames[i];
+	}
+	set_page_link(page_link(map, frames[n - 1]), next, PFN_NONE);
+	l->first = frames[n - 1];
+	l->nr += n;
+}
+
 /* Puts all of @from before the head of @to; @from ends empty. */
 MM_INLINE void plist_splice_head(struct page *map, struct page_list *from, struct page_list *to)
 {

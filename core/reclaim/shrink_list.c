@@ -25,20 +25,26 @@
 
 /* ---- isolation ---- */
 
-int isolate_page(struct vmscan *vs, struct page *p, unsigned mode)
+/* True: @p, on a list, may leave it in this mode, and has a reference for that. */
+MM_INLINE bool may_isolate(struct page *p, unsigned mode)
 {
 	VM_BUG_ON(!PageLRU(p));
 	if (PageUnevictable(p) && !(mode & ISOLATE_UNEVICTABLE))
-		return -EBUSY;
+		return false;
 	if (mode & (ISOLATE_CLEAN | ISOLATE_ASYNC_MIGRATE)) {
 		if (PageWriteback(p))
-			return -EBUSY;
+			return false;
 		if (PageDirty(p) && (mode & ISOLATE_CLEAN))
-			return -EBUSY;
+			return false;
 	}
 	if ((mode & ISOLATE_UNMAPPED) && page_mapped(p))
-		return -EBUSY;
-	if (!get_page_unless_zero(p))
+		return false;
+	return get_page_unless_zero(p);
+}
+
+int isolate_page(struct vmscan *vs, struct page *p, unsigned mode)
+{
+	if (!may_isolate(p, mode))
 		return -EBUSY;
 	del_page_from_lru_list(vs->lru, p, page_lru(p));
 	return 0;
@@ -66,41 +72,64 @@ static void put_back_skipped(struct vmscan *vs, struct page_list *skipped, struc
 	plist_splice_head(map, skipped, list);
 }
 
+/* The pages taken off list @l are not in its length any more. */
+static void shorten(const struct scan_unit *u, enum lru_list l, const struct scan_taken *t, u32 nr)
+{
+	enum zone_stat_item item = (enum zone_stat_item)(NR_INACTIVE_ANON + l);
+
+	if (u->zone) {
+		mod_zone_page_state(u->zone, item, -(s64)nr);
+		return;
+	}
+	for (unsigned type = 0; type < MM_MAX_NR_ZONES; type++)
+		if (t->by_zone[type])
+			mod_zone_page_state(u->node->node_zones[type], item, -(s64)t->by_zone[type]);
+}
+
 /*
  * Takes up to @nr pages off the tail of list @l. Busy ones go to its head and count as scanned;
  * those of zones above reclaim_idx are set aside, do not use up @nr, but are in nr_scanned, too.
+ * Pages that leave in a row are cut off together: @last and @left say what stays of the list.
  */
 static void isolate_batch(struct vmscan *vs, struct scan_unit *u, const struct scan_control *sc,
 			  u64 nr, enum lru_list l, struct scan_batch *b, struct scan_taken *t)
 {
 	struct page_list *list = &u->vec->lists[l], skipped;
-	struct page *map = vs->phys->memmap, *p;
+	struct page *map = vs->phys->memmap;
 	unsigned mode =
 		(sc->may_unmap ? 0 : ISOLATE_UNMAPPED) | (sc->may_writepage ? 0 : ISOLATE_CLEAN);
-	u64 budget = nr;
+	u64 budget = nr, left = list->nr;
+	u32 last = list->last;
 
 	VM_BUG_ON(nr > SWAP_CLUSTER_MAX);
 	*t = (struct scan_taken){0};
 	b->nr = 0;
 	plist_init(&skipped);
-	while (budget && (p = plist_last(map, list))) {
-		const struct zone *z = page_zone(vs->phys, p);
+	while (budget && left) {
+		struct page *p = &map[last];
+		const struct zone *z = u->zone ? u->zone : page_zone(vs->phys, p);
+		bool skip = vs->node && z->type > sc->reclaim_idx;
 
 		t->scanned++;
-		if (MM_UNLIKELY(vs->node && z->type > sc->reclaim_idx)) {
+		budget -= !skip;
+		if (MM_UNLIKELY(skip) || MM_UNLIKELY(!may_isolate(p, mode))) {
+			plist_cut(map, list, last, left);
 			plist_del(map, list, p);
-			plist_add_head(map, &skipped, p);
+			plist_add_head(map, skip ? &skipped : list, p);
+			last = list->last;
+			left = list->nr;
 			continue;
 		}
-		budget--;
-		if (isolate_page(vs, p, mode)) {
-			plist_move_head(map, list, p);
-			continue;
-		}
+		VM_BUG_ON(page_lru(p) != l);
+		ClearPageLRU(p);
 		__builtin_prefetch((void *)(uintptr_t)(p->mapping & ~PAGE_MAPPING_FLAGS));
 		t->by_zone[z->type]++;
-		b->frames[b->nr++] = page_frame(vs->phys, p);
+		b->frames[b->nr++] = last;
+		last = page_link(map, last)->prev;
+		left--;
 	}
+	plist_cut(map, list, last, left);
+	shorten(u, l, t, b->nr);
 	put_back_skipped(vs, &skipped, list);
 	trace_event(vs->hw, EVENT_ISOLATE, sc->order, (s64)nr, (s64)t->scanned, b->nr, mode,
 		    is_file_lru(l));
@@ -150,6 +179,19 @@ static void relink(struct vmscan *vs, struct page *p, enum lru_list l, struct sc
 	add_page_to_lru_list(vs->lru, p, l);
 }
 
+/* The same for all of @b, in its order. */
+static void relink_all(struct vmscan *vs, struct scan_batch *b, enum lru_list l, struct scan_batch *lone)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < b->nr; i++)
+		if (MM_UNLIKELY(put_page_testzero(scan_page(vs, b, i))))
+			lone->frames[lone->nr++] = b->frames[i];
+		else
+			b->frames[n++] = b->frames[i];
+	add_pages_to_lru_list(vs->lru, b->frames, n, l);
+}
+
 static bool page_evictable(const struct page *p)
 {
 	return !PageMlocked(p);
@@ -195,10 +237,8 @@ void shrink_active_list(struct vmscan *vs, struct scan_unit *u, struct scan_cont
 	u->vec->recent_rotated[file] += rotated;
 	count_isolated(vs, u, &stay, file, -1);
 	count_isolated(vs, u, &move, file, -1);
-	for (u32 i = 0; i < stay.nr; i++)
-		relink(vs, scan_page(vs, &stay, i), l, &lone);
-	for (u32 i = 0; i < move.nr; i++)
-		relink(vs, scan_page(vs, &move, i), l - 1, &lone);
+	relink_all(vs, &stay, l, &lone);
+	relink_all(vs, &move, l - 1, &lone);
 	count_vm_events(vs->hw, vs->hw->cpu, EV_PGDEACTIVATE, move.nr);
 	free_batch(vs, &lone);
 }

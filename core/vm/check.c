@@ -217,6 +217,8 @@ int vm_check(struct vm *vm, char *why, size_t n)
 	}
 	r = check_kernel(vm, &s);
 	if (!r)
+		r = pte_leaf_check(vm, why, n);
+	if (!r)
 		r = check_files(vm, why, n);
 	if (!r)
 		r = page_ledger_check(vm, s.mapped, why, n);

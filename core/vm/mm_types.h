@@ -155,6 +155,11 @@ struct vm {
 	struct psi psi;
 	enum pt_geom geom;
 	struct pt_mem mem; /* the window tables lie in: all of RAM */
+	struct {	   /* where the last pte_lookup() ended: core/vm/pgtable.h */
+		paddr_t pgd;
+		u64 span; /* address >> what a leaf table covers; PT_NO_SPAN: nowhere */
+		pt_slot *slots;
+	} leaf;
 	struct tlb *tlb;   /* core/vm/tlb.h; NULL: tlb=0 */
 	unsigned page_shift;
 	u8 dirtycow;        /* DIRTYCOW_* */

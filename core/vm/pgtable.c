@@ -2,6 +2,7 @@
 #include "core/vm/pgtable.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/bits.h"
@@ -56,6 +57,7 @@ static void table_free(void *ctx, paddr_t pa, int height)
 	struct page *p = pfn_to_page(o->vm->phys, (pfn_t)(pa >> o->vm->page_shift));
 
 	account_table(o, p, height, -1);
+	o->vm->leaf.span = PT_NO_SPAN;
 	free_pages_page(o->vm->phys, o->vm->hw->cpu, p, table_order(o->vm, height));
 }
 
@@ -156,9 +158,36 @@ MM_INLINE pt_slot *lookup_body(const struct pt_geometry *g, const struct vm *vm,
 	return pt_lookup_in(g, &vm->mem, mm->pgd, va, &leaf) ? NULL : leaf.slot;
 }
 
-pt_slot *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
+static pt_slot *walk_to_slot(const struct vm *vm, const struct mm_struct *mm, vaddr_t va)
 {
 	PT_SWITCH(vm->geom, lookup_body, vm, mm, va)
+}
+
+pt_slot *pte_walk(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
+{
+	const struct pt_geometry *g = vm_geometry(vm);
+	pt_slot *slot = walk_to_slot(vm, mm, va);
+
+	if (slot && va < vm->task_size) { /* the kernel's tables are not freed here */
+		vm->leaf.pgd = mm->pgd;
+		vm->leaf.span = va >> g->shift[1];
+		vm->leaf.slots = pt_slot_at(g, slot, -(s64)pt_index(g, va, 0));
+	}
+	return slot;
+}
+
+int pte_leaf_check(const struct vm *vm, char *why, size_t n)
+{
+	const struct mm_struct *mm;
+	vaddr_t va = vm->leaf.span << vm_geometry(vm)->shift[1];
+
+	if (vm->leaf.span == PT_NO_SPAN)
+		return 0;
+	list_for_each_entry(mm, &vm->mms, all)
+		if (mm->pgd == vm->leaf.pgd && walk_to_slot(vm, mm, va) == vm->leaf.slots)
+			return 0;
+	snprintf(why, n, "I02.7: the leaf table remembered for address %llx is not there", (unsigned long long)va);
+	return 2007;
 }
 
 pt_slot *pte_alloc(struct vm *vm, struct mm_struct *mm, vaddr_t va)

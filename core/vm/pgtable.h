@@ -17,8 +17,10 @@
 int pgd_alloc(struct vm *vm, struct mm_struct *mm);
 void pgd_free(struct vm *vm, struct mm_struct *mm);
 
-/* Slot of the leaf for @va, or NULL if a table on the way is missing. */
-pt_slot *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va);
+#define PT_NO_SPAN (~0ull)
+
+/* pte_lookup() from the top; remembers the leaf table in vm->leaf until a table is freed. */
+pt_slot *pte_walk(struct vm *vm, const struct mm_struct *mm, vaddr_t va);
 /* The same, allocating what is missing; NULL: no memory (tables made so far stay). */
 pt_slot *pte_alloc(struct vm *vm, struct mm_struct *mm, vaddr_t va);
 
@@ -26,6 +28,19 @@ MM_INLINE const struct pt_geometry *vm_geometry(const struct vm *vm)
 {
 	return &pt_geometries[vm->geom];
 }
+
+/* Slot of the leaf for @va, or NULL if a table on the way is missing. A neighbour of the last one needs no walk. */
+MM_INLINE pt_slot *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
+{
+	const struct pt_geometry *g = vm_geometry(vm);
+
+	if (MM_LIKELY(vm->leaf.span == va >> g->shift[1]) && MM_LIKELY(vm->leaf.pgd == mm->pgd))
+		return pt_slot_at(g, vm->leaf.slots, pt_index(g, va, 0));
+	return pte_walk(vm, mm, va);
+}
+
+/* I02.7 (ours): vm->leaf is where the tables lead. 0, or 2007 with a sentence in @why. */
+int pte_leaf_check(const struct vm *vm, char *why, size_t n);
 
 /* The tree of @mm for calls of arch/range.h that neither allocate nor free. */
 MM_INLINE struct pt_space vm_space(const struct vm *vm, const struct mm_struct *mm)

@@ -20,11 +20,6 @@
 
 /* ---- walk ---- */
 
-struct anon_vma *page_lock_anon_vma_read(const struct page *p)
-{
-	return page_mapped(p) ? page_anon_vma(p) : NULL;
-}
-
 struct anon_vma *page_get_anon_vma(const struct page *p)
 {
 	struct anon_vma *a = page_lock_anon_vma_read(p);
@@ -40,7 +35,7 @@ static vaddr_t vma_address(const struct page *p, const struct vm_area_struct *v)
 }
 
 /* Visits one VMA; true: the walk is over. */
-static bool visit(struct vm *vm, struct page *p, struct vm_area_struct *v,
+MM_INLINE bool visit(struct vm *vm, struct page *p, struct vm_area_struct *v,
 		  const struct rmap_walk_control *rwc, int *answer)
 {
 	if (rwc->invalid_vma && rwc->invalid_vma(v, rwc->arg))
@@ -49,7 +44,7 @@ static bool visit(struct vm *vm, struct page *p, struct vm_area_struct *v,
 	return *answer != SWAP_AGAIN || (rwc->done && rwc->done(p));
 }
 
-static int rmap_walk_anon(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+MM_INLINE int walk_anon(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
 {
 	struct anon_vma *a = rwc->anon_lock ? rwc->anon_lock(p) : page_anon_vma(p);
 	int answer = SWAP_AGAIN;
@@ -61,7 +56,7 @@ static int rmap_walk_anon(struct vm *vm, struct page *p, const struct rmap_walk_
 	return answer;
 }
 
-static int rmap_walk_file(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+MM_INLINE int walk_file(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
 {
 	const struct address_space *m = page_mapping(p);
 	int answer = SWAP_AGAIN;
@@ -74,15 +69,25 @@ static int rmap_walk_file(struct vm *vm, struct page *p, const struct rmap_walk_
 	return answer;
 }
 
-int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+static __attribute__((noinline)) int walk_ksm(struct vm *vm, struct page *p, struct rmap_walk_control rwc)
 {
-	if (MM_UNLIKELY(PageKsm(p)))
-		return rmap_walk_ksm(vm, p, rwc);
-	return PageAnon(p) ? rmap_walk_anon(vm, p, rwc) : rmap_walk_file(vm, p, rwc);
+	return rmap_walk_ksm(vm, p, &rwc);
 }
 
-pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v,
-			    vaddr_t addr)
+/* rmap_walk() in its caller: what a constant control says is known to the compiler, which calls nothing by pointer. */
+MM_INLINE int walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+{
+	if (MM_UNLIKELY(PageKsm(p)))
+		return walk_ksm(vm, p, *rwc);
+	return PageAnon(p) ? walk_anon(vm, p, rwc) : walk_file(vm, p, rwc);
+}
+
+int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
+{
+	return walk(vm, p, rwc);
+}
+
+MM_INLINE pt_slot *check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr)
 {
 	pt_slot *slot = pte_lookup(vm, v->vm_mm, addr);
 	pte_t pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
@@ -90,6 +95,11 @@ pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm
 	if (!pte_present(pte) || (pfn_t)(pte_pa(pte) >> vm->page_shift) != page_to_pfn(vm->phys, p))
 		return NULL;
 	return slot;
+}
+
+pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr)
+{
+	return check_address(vm, p, v, addr);
 }
 
 bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_area_struct *v)
@@ -112,7 +122,7 @@ static void count_flush(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
 }
 
 /* ptep_clear_flush_young: the next access must walk again, or it would not be seen. */
-static bool clear_young(struct vm *vm, struct mm_struct *mm, vaddr_t addr, pt_slot *slot)
+MM_INLINE bool clear_young(struct vm *vm, struct mm_struct *mm, vaddr_t addr, pt_slot *slot)
 {
 	pte_t p = get_pte(vm, slot, 0);
 
@@ -131,11 +141,11 @@ struct referenced {
 	u32 vm_flags;
 };
 
-static int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_struct *v,
+MM_INLINE int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_struct *v,
 			       vaddr_t addr, void *arg)
 {
 	struct referenced *r = arg;
-	pt_slot *slot = page_check_address(vm, p, v, addr);
+	pt_slot *slot = check_address(vm, p, v, addr);
 
 	if (!slot)
 		return SWAP_AGAIN;
@@ -151,19 +161,18 @@ static int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_str
 	return --r->mapcount ? SWAP_AGAIN : SWAP_SUCCESS;
 }
 
-int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
+int page_referenced_mapped(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
 {
 	struct referenced r = {.mapcount = page_mapcount(p)};
 	const struct rmap_walk_control rwc = {
 		.arg = &r, .rmap_one = page_referenced_one, .anon_lock = page_lock_anon_vma_read};
 	bool lock = !is_locked && (!PageAnon(p) || PageKsm(p));
 
-	*vm_flags = 0;
-	if (!page_mapped(p) || !(p->mapping & ~PAGE_MAPPING_FLAGS))
+	if (!(p->mapping & ~PAGE_MAPPING_FLAGS))
 		return 0;
 	if (lock && !trylock_page(p))
 		return 1;
-	rmap_walk(vm, p, &rwc);
+	walk(vm, p, &rwc);
 	if (lock)
 		unlock_page(p);
 	*vm_flags = r.vm_flags;
@@ -222,11 +231,11 @@ static int unmap_mlocked(struct vm *vm, struct page *p, const struct vm_area_str
 	return SWAP_MLOCK;
 }
 
-static int try_to_unmap_one(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
+MM_INLINE int try_to_unmap_one(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
 			    void *arg)
 {
 	unsigned ttu = *(const unsigned *)arg;
-	pt_slot *slot = page_check_address(vm, p, v, addr);
+	pt_slot *slot = check_address(vm, p, v, addr);
 
 	if (!slot)
 		return SWAP_AGAIN;
@@ -250,7 +259,7 @@ int try_to_unmap(struct vm *vm, struct page *p, unsigned ttu)
 	int r;
 
 	BUG_ON(!PageLocked(p));
-	r = rmap_walk(vm, p, &rwc);
+	r = walk(vm, p, &rwc);
 	return r != SWAP_MLOCK && !page_mapped(p) ? SWAP_SUCCESS : r;
 }
 
@@ -263,7 +272,7 @@ int try_to_munlock(struct vm *vm, struct page *p)
 					      .anon_lock = page_lock_anon_vma_read};
 
 	BUG_ON(!PageLocked(p) || PageLRU(p));
-	return rmap_walk(vm, p, &rwc);
+	return walk(vm, p, &rwc);
 }
 
 /* ---- page_mkclean ---- */
@@ -271,7 +280,7 @@ int try_to_munlock(struct vm *vm, struct page *p)
 static int page_mkclean_one(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
 			    void *arg)
 {
-	pt_slot *slot = page_check_address(vm, p, v, addr);
+	pt_slot *slot = check_address(vm, p, v, addr);
 	pte_t pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
 
 	if (!slot || (!pte_dirty(pte) && !pte_write(pte)))
@@ -297,6 +306,6 @@ int page_mkclean(struct vm *vm, struct page *p)
 
 	BUG_ON(!PageLocked(p));
 	if (page_mapped(p) && !PageAnon(p))
-		rmap_walk(vm, p, &rwc);
+		walk(vm, p, &rwc);
 	return cleaned;
 }

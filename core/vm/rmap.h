@@ -130,7 +130,11 @@ MM_INLINE struct anon_vma *page_anon_vma(const struct page *p)
 }
 
 /* The same, but NULL unless @p is mapped: the anon_vma of an unmapped page may be gone. */
-struct anon_vma *page_lock_anon_vma_read(const struct page *p);
+MM_INLINE struct anon_vma *page_lock_anon_vma_read(const struct page *p)
+{
+	return page_mapped(p) ? page_anon_vma(p) : NULL;
+}
+
 /* The same with a reference, for who unmaps @p and maps it again; NULL: not mapped. */
 struct anon_vma *page_get_anon_vma(const struct page *p);
 void put_anon_vma(struct vm *vm, struct anon_vma *a);
@@ -149,7 +153,12 @@ pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm
  * mapped, 1 for a file or KSM page that is not locked and cannot be; the flags of their VMAs, and VM_LOCKED
  * if one is locked, in @vm_flags. (spec 08 s4.1)
  */
-int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags);
+int page_referenced_mapped(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags);
+MM_INLINE int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
+{
+	*vm_flags = 0;
+	return page_mapped(p) ? page_referenced_mapped(vm, p, is_locked, vm_flags) : 0;
+}
 
 /* Takes @p, which is locked, out of all page tables. SWAP_*; SUCCESS: no longer mapped. (spec 08 s4.2) */
 int try_to_unmap(struct vm *vm, struct page *p, unsigned ttu);

@@ -56,6 +56,7 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	int r;
 
 	memset(vm, 0, sizeof(*vm));
+	vm->leaf.span = PT_NO_SPAN;
 	list_init(&vm->mms);
 	if (geom < 0)
 		return -EINVAL;

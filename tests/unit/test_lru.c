@@ -443,6 +443,79 @@ static void test_modern_ages(void **state)
 	down(&g);
 }
 
+/* Lists of frames as plain arrays, head first. */
+struct naive_list {
+	u32 f[MAX_PAGES], nr;
+};
+
+static void same_list(struct lru_rig *g, const struct page_list *l, const struct naive_list *n)
+{
+	struct page *map = g->r.phys.memmap, *p = plist_first(map, l), *q = plist_last(map, l);
+
+	assert_int_equal(l->nr, n->nr);
+	for (u32 i = 0; i < n->nr; i++, p = plist_next(map, p), q = plist_prev(map, q)) {
+		assert_int_equal(page_frame(&g->r.phys, p), n->f[i]);
+		assert_int_equal(page_frame(&g->r.phys, q), n->f[n->nr - 1 - i]);
+	}
+	assert_true(!p && !q);
+}
+
+/* Cutting off and adding several pages leave what taking and adding one after the other does. */
+static void test_pages_together(void **state)
+{
+	struct naive_list n = {.nr = 0};
+	struct page_list list;
+	struct prng rnd;
+	struct lru_rig g;
+	u32 spare[MAX_PAGES], nr_spare;
+
+	(void)state;
+	up(&g, IDEAL_1G);
+	prng_seed(&rnd, test_seed(91));
+	plist_init(&list);
+	for (nr_spare = 0; nr_spare < MAX_PAGES; nr_spare++)
+		spare[nr_spare] = page_frame(&g.r.phys, fresh(&g, 0));
+	for (unsigned round = 0; round < 2000; round++) {
+		u32 k = (u32)prng_below(&rnd, nr_spare + 1), stay;
+
+		plist_add_heads(g.r.phys.memmap, &list, spare + nr_spare - k, k);
+		memmove(n.f + k, n.f, n.nr * sizeof(u32));
+		for (u32 i = 0; i < k; i++)
+			n.f[k - 1 - i] = spare[nr_spare - k + i];
+		n.nr += k;
+		nr_spare -= k;
+		same_list(&g, &list, &n);
+		stay = (u32)prng_below(&rnd, n.nr + 1);
+		plist_cut(g.r.phys.memmap, &list, stay ? n.f[stay - 1] : PFN_NONE, stay);
+		while (n.nr > stay)
+			spare[nr_spare++] = n.f[--n.nr];
+		same_list(&g, &list, &n);
+	}
+	down(&g);
+}
+
+/* The same with lists of zones: lengths go to each page's own, as with one call a page. */
+static void test_add_pages_together(void **state)
+{
+	static const gfp_t where[] = {GFP_HIGHUSER_MOVABLE, GFP_KERNEL};
+	struct lru_rig g;
+	u32 frames[16];
+
+	(void)state;
+	up(&g, IDEAL_1G "reclaim=node");
+	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
+		struct page *p = alloc_page(&g.r.phys, 0, where[i / 3 % 2]);
+
+		g.pages[g.nr++] = p;
+		frames[i] = page_frame(&g.r.phys, p);
+	}
+	add_pages_to_lru_list(&g.lru, frames, 0, LRU_INACTIVE_FILE);
+	add_pages_to_lru_list(&g.lru, frames, ARRAY_SIZE(frames), LRU_INACTIVE_FILE);
+	check(&g); /* I09.2 */
+	assert_ptr_equal(plist_first(g.r.phys.memmap, &vec(&g, g.pages[0])->lists[LRU_INACTIVE_FILE]), g.pages[15]);
+	down(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +532,8 @@ int main(void)
 		cmocka_unit_test(test_A09_17),
 		cmocka_unit_test(test_bits_of_the_distance),
 		cmocka_unit_test(test_modern_ages),
+		cmocka_unit_test(test_pages_together),
+		cmocka_unit_test(test_add_pages_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,11 +135,31 @@ static void test_I06_6(void **state)
 	}
 }
 
+/* A lookup is remembered until a table is freed, and asks nothing but the address and the tree. */
+static void test_I02_7(void **state)
+{
+	struct vma_rig r;
+
+	(void)state;
+	for_each_index(&r, "") {
+		run(&r, "m 10000 1 rw; w 10000 1; m 40000000 1 rw; w 40000000 1");
+		assert_ptr_equal(pte_lookup(r.vm, r.t->mm, 0x10000), pte_walk(r.vm, r.t->mm, 0x10000));
+		assert_ptr_equal(pte_lookup(r.vm, r.t->mm, 0x40000000), pte_walk(r.vm, r.t->mm, 0x40000000));
+		assert_int_not_equal(r.vm->leaf.span, PT_NO_SPAN);
+		BREAK(&r, r.vm->leaf.slots, NULL, "I02.7");
+		BREAK(&r, r.vm->leaf.pgd, 1, "I02.7");
+		BREAK(&r, r.vm->leaf.span, 0, "I02.7");
+		run(&r, "u 40000000 1");
+		assert_null(pte_lookup(r.vm, r.t->mm, 0x40000000));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_I06_1), cmocka_unit_test(test_I06_2), cmocka_unit_test(test_I06_3),
 		cmocka_unit_test(test_I06_4), cmocka_unit_test(test_I06_5), cmocka_unit_test(test_I06_6),
+		cmocka_unit_test(test_I02_7),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
