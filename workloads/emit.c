@@ -184,6 +184,14 @@ void emit_fwrite(struct workload_run *r, u32 task, u64 file, u64 off, u64 len)
 	emit_io(r, OP_FWRITE, task, file, off, len);
 }
 
+void emit_fadvise(struct workload_run *r, u32 task, u64 file, u32 advice)
+{
+	struct mm_op *op = emit(r, OP_FADVISE, task);
+
+	op->arg = file;
+	op->flags |= (u16)(MM_OP_HAS_ARG | advice | RES_ZERO << MM_OP_RES_SHIFT);
+}
+
 void emit_fsync(struct workload_run *r, u32 task, u64 file)
 {
 	struct mm_op *op = emit(r, OP_FSYNC, task);

@@ -16,7 +16,7 @@
 #include "workloads/dist.h"
 #include "workloads/workload.h"
 
-enum { PAGES, REFS, STRING, SKEW, HOT, WRITE, ANON };
+enum { PAGES, REFS, STRING, SKEW, HOT, WRITE, ANON, RANDOM };
 enum { CYCLIC, UNIFORM, ZIPF, SCANHOT, PHASES };
 
 static const struct workload_param params[] = {
@@ -27,6 +27,7 @@ static const struct workload_param params[] = {
 	[HOT] = {"hot", 10, 1, 90, "scan and hot set: percent of the pages that are hot; half of the references"},
 	[WRITE] = {"write", 0, 0, 100, "percent of the references that write"},
 	[ANON] = {"anon", 0, 0, 1, "1: anonymous memory instead of a file"},
+	[RANDOM] = {"random", 0, 0, 1, "1: no read-ahead of the file (POSIX_FADV_RANDOM)"},
 	{0},
 };
 
@@ -67,6 +68,8 @@ static void refs_start(struct workload_run *r)
 		emit_mmap(r, TASK, WORKLOAD_BASE, len, MM_PROT_READ | MM_PROT_WRITE);
 	else
 		emit_file(r, FILE, len, workload_name(r, "refs.dat"));
+	if (r->param[RANDOM] && !r->param[ANON])
+		emit_fadvise(r, TASK, FILE, MM_MADV_RANDOM);
 }
 
 /* Every other reference of scan and hot set goes on with the scan. */

@@ -109,6 +109,7 @@ void emit_fill(struct workload_run *r, u32 task, u64 addr, u64 len, u64 tag, u64
 void emit_file(struct workload_run *r, u64 file, u64 size, u64 name);
 void emit_fread(struct workload_run *r, u32 task, u64 file, u64 off, u64 len);
 void emit_fwrite(struct workload_run *r, u32 task, u64 file, u64 off, u64 len);
+void emit_fadvise(struct workload_run *r, u32 task, u64 file, u32 advice);
 void emit_fsync(struct workload_run *r, u32 task, u64 file);
 void emit_malloc(struct workload_run *r, u32 task, u32 slot, u64 ptr, u64 size);
 void emit_realloc(struct workload_run *r, u32 task, u32 slot, u64 old_ptr, u64 ptr, u64 size);

@@ -104,8 +104,8 @@ int add_to_page_cache_lru(struct filemap *fm, struct page *p, struct address_spa
 		ClearPageLocked(p);
 		return r;
 	}
-	if (shadow && workingset_refault(fm->ws, shadow, true))
-		SetPageActive(p);
+	if (shadow)
+		workingset_return(fm->ws, p, shadow);
 	lru_cache_add(fm->lru, p);
 	return 0;
 }

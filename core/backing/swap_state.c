@@ -80,7 +80,7 @@ void swap_cache_leave_shadow(struct swap *sw, const struct page *p, u64 shadow)
 		si->shadows[swp_offset(e)] = shadow;
 }
 
-/* @p, read in again, is active if it competes with the pages that are. */
+/* @p is read in again. */
 static void refault(struct swap *sw, struct page *p, swp_entry_t e)
 {
 	struct swap_info_struct *si = swap_info_of(sw, e);
@@ -89,8 +89,7 @@ static void refault(struct swap *sw, struct page *p, swp_entry_t e)
 	if (!shadow)
 		return;
 	si->shadows[swp_offset(e)] = 0;
-	if (workingset_refault(sw->ws, shadow, false))
-		SetPageActive(p);
+	workingset_return(sw->ws, p, shadow);
 }
 
 void swap_cache_replace(struct swap *sw, struct page *from, struct page *to)

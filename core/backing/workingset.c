@@ -30,8 +30,9 @@ void workingset_init(struct workingset *ws, struct lru *lru, const s64 *nr_swap_
 		.nr_swap_pages = nr_swap_pages,
 		.enabled = c->workingset,
 		.node = lru->per_node,
-		.anon = c->anonws,
+		.anon = c->anonws || c->mglru,
 		.modern = c->anonws,
+		.mglru = c->mglru,
 	};
 	taken += EXCEPTIONAL_BITS;
 	if (!ws->node) {
@@ -49,9 +50,24 @@ void workingset_init(struct workingset *ws, struct lru *lru, const s64 *nr_swap_
 		ws->mask = ~0ull >> (64 - (SHADOW_BITS - ws->slot_bits));
 }
 
+static u64 pack_token(const struct workingset *ws, u64 token, unsigned slot, bool flag)
+{
+	return (token & ws->mask) << ws->slot_bits | (u64)slot << 1 | flag;
+}
+
 static u64 pack(const struct workingset *ws, u64 age, unsigned slot, bool active)
 {
-	return (age >> ws->bucket_order & ws->mask) << ws->slot_bits | (u64)slot << 1 | active;
+	return pack_token(ws, age >> ws->bucket_order, slot, active);
+}
+
+/* The oldest generation and the references, of which the flag tells whether there were any. */
+static u64 gen_eviction(const struct workingset *ws, struct lru_gen *g, const struct page *p)
+{
+	unsigned type = page_is_file_cache(p), refs = page_lru_refs(p);
+	u64 token = g->min_seq[type] << LRU_REFS_WIDTH | (refs ? refs - 1 : 0);
+
+	g->evicted[type][lru_tier_from_refs(refs)]++;
+	return pack_token(ws, token, page_zone(ws->phys, p)->slot + 1u, refs != 0);
 }
 
 u64 workingset_eviction(struct workingset *ws, const struct page *p)
@@ -61,6 +77,8 @@ u64 workingset_eviction(struct workingset *ws, const struct page *p)
 
 	if (!ws->enabled || (PageSwapBacked(p) && !ws->anon))
 		return 0;
+	if (ws->mglru)
+		return gen_eviction(ws, v->gen, p);
 	age = ws->modern ? v->inactive_age++ : ++v->inactive_age;
 	/* slot + 1: a shadow is never 0 */
 	return pack(ws, age, page_zone(ws->phys, p)->slot + 1u, PageWorkingset(p));
@@ -122,6 +140,37 @@ bool workingset_refault(struct workingset *ws, u64 shadow, bool file)
 	if (r.was_active)
 		count(ws, file, EV_WORKINGSET_RESTORE_ANON, EV_WORKINGSET_RESTORE_FILE);
 	return true;
+}
+
+static void gen_refault(struct workingset *ws, struct page *p, u64 shadow)
+{
+	unsigned slot = (unsigned)(shadow >> 1 & ((1u << (ws->slot_bits - 1)) - 1)) - 1, type = page_is_file_cache(p);
+	unsigned refs = (unsigned)(shadow >> ws->slot_bits & (LRU_REFS_MAX - 1)) + (unsigned)(shadow & 1);
+	struct zone *z = &ws->phys->zones[slot];
+	struct lruvec *v = zone_lruvec(ws->lru, z);
+	u64 seq = shadow >> (ws->slot_bits + LRU_REFS_WIDTH);
+	struct hw *hw = ws->phys->hw;
+
+	VM_BUG_ON(slot >= ws->phys->nr_zones);
+	mod_zone_page_state(z, NR_WORKINGSET_REFAULT, 1);
+	count(ws, type, EV_WORKINGSET_REFAULT_ANON, EV_WORKINGSET_REFAULT_FILE);
+	if (v != page_lruvec(ws->lru, p) || seq != (v->gen->min_seq[type] & ws->mask >> LRU_REFS_WIDTH))
+		return;
+	v->gen->refaulted[type][lru_tier_from_refs(refs)]++;
+	count_vm_event(hw, hw->cpu, EV_LRU_GEN_REFAULT);
+	trace_event(hw, EVENT_REFAULT, (s64)refs, 0);
+	if (ws->lru->fault_task || refs == LRU_REFS_MAX) {
+		SetPageWorkingset(p);
+		count(ws, type, EV_WORKINGSET_RESTORE_ANON, EV_WORKINGSET_RESTORE_FILE);
+	}
+}
+
+void workingset_return(struct workingset *ws, struct page *p, u64 shadow)
+{
+	if (MM_UNLIKELY(ws->mglru))
+		gen_refault(ws, p, shadow);
+	else if (workingset_refault(ws, shadow, page_is_file_cache(p)))
+		SetPageActive(p);
 }
 
 u64 workingset_max_nodes(const struct workingset *ws)

@@ -12,6 +12,9 @@
  *   shadow   age, zone (reclaim=node: node) and whether the page was active, packed in less than 63
  *            bits. The distance wraps as it does in a word of the guest.
  *
+ * With mglru=1 a shadow holds the oldest generation at eviction and the page's references instead, and a
+ * refault tells the controller of the generations how well a tier was chosen (core/reclaim/lru_gen.c).
+ *
  * Owns nothing; the slots that hold shadows are the cache's. With workingset=0 evictions leave
  * nothing. Linux: mm/workingset.c; left out: per-memory-cgroup ages.
  */
@@ -24,7 +27,7 @@ struct workingset {
 	struct lru *lru;
 	struct phys *phys;
 	const s64 *nr_swap_pages; /* free slots; NULL: no swap */
-	bool enabled, node, anon, modern;
+	bool enabled, node, anon, modern, mglru;
 	unsigned slot_bits;    /* bits of a shadow that name the zone or node, and the active bit */
 	unsigned bucket_order; /* evictions that share an age when the word is short of bits */
 	u64 mask;	       /* of a distance */
@@ -55,6 +58,13 @@ void workingset_unpack(const struct workingset *ws, u64 shadow, struct refault *
  * lruvec. @file: a page of a file. Counts workingset_refault and workingset_activate.
  */
 bool workingset_refault(struct workingset *ws, u64 shadow, bool file);
+
+/*
+ * @p comes back to the slot that held @shadow, and is on no list yet: sets PG_active if it is to be active.
+ * mglru=1: counts the refault for its tier if it was evicted from what is the oldest generation still, and
+ * sets PG_workingset if it is needed at once (workingset_restore_*).
+ */
+void workingset_return(struct workingset *ws, struct page *p, u64 shadow);
 
 /* mark_page_accessed() activated a page of a file. */
 MM_INLINE void workingset_activation(struct lruvec *v)

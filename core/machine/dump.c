@@ -13,7 +13,7 @@
 static const char *const views[] = {
 	"buddyinfo", "zoneinfo", "pagetypeinfo", "slabinfo", "vmallocinfo", "meminfo", "vmstat",
 	"graph", "maps", "smaps", "swaps", "layout", "memblock", "pgtables", "config",
-	"events",
+	"events", "lru_gen",
 };
 
 const char *machine_view_name(unsigned i)

@@ -306,15 +306,26 @@ static void free_block_edge(void *arg, u32 frame)
 				   pfn_zone(f->w->vm->phys, f->w->vm->phys->base_pfn + frame) == f->z));
 }
 
+/* Pages of a list that is @l by flags, and with mglru=1 of generation @gen. */
+static void list_edges(struct walk *w, const struct zone *z, const struct page_list *list, const char *owner, int l,
+		       int gen)
+{
+	for (struct page *p = plist_first(w->vm->phys->memmap, list); p; p = plist_next(w->vm->phys->memmap, p)) {
+		name(w->e.from, "%s", owner);
+		name_page(w, w->e.to, p);
+		emit(w, "lruvec", ok(PageLRU(p) && (int)page_lru(p) == l && page_lru_gen(p) == gen &&
+				     (!z || page_zone(w->vm->phys, p) == z)));
+	}
+}
+
 static void lru_edges(struct walk *w, const struct zone *z, const struct lruvec *lruvec, const char *owner)
 {
 	for (unsigned l = 0; l < NR_LRU_LISTS; l++)
-		for (struct page *p = plist_first(w->vm->phys->memmap, &lruvec->lists[l]); p;
-		     p = plist_next(w->vm->phys->memmap, p)) {
-			name(w->e.from, "%s", owner);
-			name_page(w, w->e.to, p);
-			emit(w, "lruvec", ok(PageLRU(p) && page_lru(p) == l && (!z || page_zone(w->vm->phys, p) == z)));
-		}
+		list_edges(w, z, &lruvec->lists[l], owner, (int)l, -1);
+	for (unsigned gen = 0; lruvec->gen && gen < MAX_NR_GENS; gen++)
+		for (unsigned type = 0; type < ANON_AND_FILE; type++)
+			for (unsigned t = 0; t < MM_MAX_NR_ZONES; t++)
+				list_edges(w, z, &lruvec->gen->lists[gen][type][t], owner, (int)(2 * type), (int)gen);
 }
 
 static void pcp_edges(struct walk *w, const struct zone *z)

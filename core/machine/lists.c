@@ -142,6 +142,19 @@ static const struct zone *first_zone(const struct phys *phys, unsigned node)
 	return z;
 }
 
+/* mglru=1: the zone's own lists of each generation, oldest first. */
+static void zone_generations(struct out *o, const struct zone *z)
+{
+	const struct lru_gen *g = zone_lruvec(&o->m->vm.lru, z)->gen;
+	char list[64];
+
+	for (unsigned type = 0; g && type < ANON_AND_FILE; type++)
+		for (u64 seq = g->min_seq[type]; seq <= g->max_seq; seq++) {
+			snprintf(list, sizeof(list), "%s generation %" PRIu64, type ? "file" : "anon", seq);
+			put_lru(o, z, &g->lists[gen_of_seq(seq)][type][z->type], list);
+		}
+}
+
 /* Lists of a zone; with reclaim=node the node's, under the name of its first zone with pages. */
 static void zone_lru(struct out *o, const struct zone *z)
 {
@@ -150,9 +163,10 @@ static void zone_lru(struct out *o, const struct zone *z)
 
 	const struct lruvec *v = zone_lruvec(&o->m->vm.lru, z);
 
+	zone_generations(o, z);
 	if (o->m->vm.lru.per_node && z != first_zone(&o->m->phys, z->node))
 		return;
-	for (unsigned l = 0; l < NR_LRU_LISTS; l++)
+	for (unsigned l = v->gen ? LRU_UNEVICTABLE : 0; l < NR_LRU_LISTS; l++)
 		put_lru(o, z, &v->lists[l], names[l]);
 }
 

@@ -15,6 +15,7 @@ int lru_init(struct lru *lru, struct phys *phys, const struct machine_config *c)
 {
 	lru->phys = phys;
 	lru->per_node = c->reclaim == RECLAIM_NODE;
+	lru->mglru = c->mglru;
 	lru->pagevec_size = (u32)c->pagevec;
 	lru->limit = c->memlimit >> phys->page_shift;
 	lru->headroom = 0;
@@ -24,11 +25,15 @@ int lru_init(struct lru *lru, struct phys *phys, const struct machine_config *c)
 		lru->vec[z->slot + 1] = lru->per_node ? &zone_pgdat(z)->lruvec : &z->lruvec;
 	}
 	lru->cpu = calloc(phys->ncpu, sizeof(*lru->cpu));
-	return lru->cpu ? 0 : -ENOMEM;
+	if (!lru->cpu)
+		return -ENOMEM;
+	return lru->mglru ? lru_gen_init(lru) : 0;
 }
 
 void lru_destroy(struct lru *lru)
 {
+	if (lru->mglru)
+		lru_gen_destroy(lru);
 	free(lru->cpu);
 	lru->cpu = NULL;
 }
@@ -45,6 +50,8 @@ MM_INLINE void link_page(struct lru *lru, struct page *p, enum lru_list l)
 {
 	VM_BUG_ON(PageLRU(p));
 	SetPageLRU(p);
+	if (MM_UNLIKELY(lru->mglru) && lru_gen_add(lru, p, false))
+		return;
 	plist_add_head(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
 	mod_lru_size(lru, p, l, 1);
 }
@@ -53,6 +60,8 @@ MM_INLINE void unlink_page(struct lru *lru, struct page *p, enum lru_list l)
 {
 	VM_BUG_ON(!PageLRU(p));
 	ClearPageLRU(p);
+	if (MM_UNLIKELY(lru->mglru) && lru_gen_del(lru, p))
+		return;
 	plist_del(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
 	mod_lru_size(lru, p, l, -1);
 }
@@ -86,6 +95,8 @@ void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l)
 {
 	VM_BUG_ON(PageLRU(p));
 	SetPageLRU(p);
+	if (MM_UNLIKELY(lru->mglru) && lru_gen_add(lru, p, true))
+		return;
 	plist_add_tail(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
 	mod_lru_size(lru, p, l, 1);
 }
@@ -202,7 +213,13 @@ static void rotate_fn(struct lru *lru, struct page *p)
 {
 	if (!PageLRU(p) || PageActive(p) || PageUnevictable(p))
 		return;
-	plist_move_tail(lru->phys->memmap, &page_lruvec(lru, p)->lists[page_lru(p)], p);
+	if (MM_UNLIKELY(lru->mglru)) { /* from whatever generation to the oldest */
+		unlink_page(lru, p, page_lru(p));
+		ClearPageActive(p);
+		add_page_to_lru_tail(lru, p, page_lru(p));
+	} else {
+		plist_move_tail(lru->phys->memmap, &page_lruvec(lru, p)->lists[page_lru(p)], p);
+	}
 	count_event(lru, EV_PGROTATED);
 }
 
@@ -278,6 +295,10 @@ static void activate_queued(struct lru *lru, struct page *p)
 
 void mark_page_accessed(struct lru *lru, struct page *p)
 {
+	if (MM_UNLIKELY(lru->mglru)) {
+		lru_gen_inc_refs(p);
+		return;
+	}
 	if (!PageReferenced(p)) {
 		SetPageReferenced(p);
 		return;
@@ -448,7 +469,7 @@ static int check_lruvec(struct lru *lru, const struct lruvec *v, u64 (*length)[N
 {
 	struct phys *phys = lru->phys;
 
-	for (unsigned l = 0; l < NR_LRU_LISTS; l++) {
+	for (unsigned l = v->gen ? LRU_UNEVICTABLE : 0; l < NR_LRU_LISTS; l++) {
 		u64 nr = 0;
 
 		for (struct page *p = plist_first(phys->memmap, &v->lists[l]); p;
@@ -474,7 +495,7 @@ static int check_lruvec(struct lru *lru, const struct lruvec *v, u64 (*length)[N
 			return I09(2);
 		}
 	}
-	return 0;
+	return v->gen ? lru_gen_check(lru, v, length, why, n) : 0;
 }
 
 int lru_check(struct lru *lru, char *why, size_t n)

@@ -10,7 +10,8 @@
  *
  * Page flags decide the list: set PG_active, PG_unevictable and PG_swapbacked before adding. Being
  * on a list costs no reference; whoever drops the last one takes the page off its list
- * (lru_put_page). Owns the pagevecs; the lists belong to their zone or node.
+ * (lru_put_page). With mglru=1 evictable pages are in generations instead: core/phys/lru_gen_lists.h.
+ * Owns the pagevecs; the lists belong to their zone or node.
  * Invariants (lru_check): I09.1 a page with PG_lru is on exactly the list its flags name; I09.2
  * lengths equal nr_inactive_anon .. nr_unevictable; I09.3 PG_unevictable excludes PG_active; I09.5
  * a mlocked page on a list is on the unevictable one. Linux: mm/swap.c, include/linux/mm_inline.h;
@@ -19,6 +20,7 @@
 #ifndef MEMRIG_LRU_H
 #define MEMRIG_LRU_H
 
+#include "core/phys/lru_gen_lists.h"
 #include "core/phys/mmzone.h"
 
 #define PAGEVEC_MAX 31
@@ -35,7 +37,8 @@ struct lru_cpu {
 struct lru {
 	struct phys *phys;
 	u32 pagevec_size;
-	bool per_node;
+	bool per_node, mglru;
+	u32 fault_task;			      /* mglru: whose fault is being handled; 0: nobody's */
 	u64 limit;			      /* memlimit= in pages; 0: none */
 	u64 headroom;			      /* charges that need no counting */
 	struct lru_cpu *cpu;		      /* [ncpu] */
@@ -83,6 +86,16 @@ MM_INLINE struct lruvec *zone_lruvec(const struct lru *lru, const struct zone *z
 	return lru->vec[z->slot + 1];
 }
 
+/* mglru: a page that a fault brings in begins in the youngest generation. */
+MM_INLINE void lru_gen_note_fault(const struct lru *lru, struct page *p)
+{
+	const struct hw *hw = lru->phys->hw;
+
+	if (lru->fault_task && lru->fault_task == hw->task && !PageUnevictable(p) &&
+	    !lru->phys->cpus[hw->cpu].pf_memalloc)
+		SetPageActive(p);
+}
+
 /* Puts every page of @pv on its list and drops the batch's references. */
 void lru_add_drain_vec(struct lru *lru, struct pagevec *pv);
 
@@ -95,6 +108,8 @@ MM_INLINE void lru_cache_add(struct lru *lru, struct page *p)
 	struct pagevec *pv = &lru->cpu[lru->phys->hw->cpu].add;
 
 	VM_BUG_ON(PageLRU(p));
+	if (MM_UNLIKELY(lru->mglru))
+		lru_gen_note_fault(lru, p);
 	get_page(p);
 	if (MM_UNLIKELY(pv->nr == lru->pagevec_size))
 		lru_add_drain_vec(lru, pv);
@@ -180,7 +195,8 @@ MM_INLINE void lru_forget_page(struct page *p)
 {
 	p->flags &= ~(1u << PG_active | 1u << PG_unevictable | 1u << PG_swapbacked |
 		      1u << PG_uptodate | 1u << PG_dirty | 1u << PG_referenced | 1u << PG_reclaim |
-		      1u << PG_error | 1u << PG_mappedtodisk | 1u << PG_workingset);
+		      1u << PG_error | 1u << PG_mappedtodisk | 1u << PG_workingset |
+		      PAGE_LRU_REFS);
 	p->mapping = 0;
 }
 

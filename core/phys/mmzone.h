@@ -69,10 +69,12 @@ enum lru_list {
 	NR_LRU_LISTS
 };
 
+struct lru_gen;
 struct lruvec { /* lists of core/phys/lru.c; in the zone or in the node (key reclaim) */
 	struct page_list lists[NR_LRU_LISTS];
 	u64 recent_rotated[2], recent_scanned[2]; /* anonymous, file */
 	u64 inactive_age;
+	struct lru_gen *gen; /* mglru=1: in place of the first four lists; NULL otherwise */
 };
 
 /*

@@ -26,6 +26,9 @@ enum page_flag_bit {
 };
 
 #define PAGE_FLAGS_MASK  ((1u << NR_PAGE_FLAGS) - 1)
+#define PAGE_GEN_SHIFT   23 /* mglru=1: generation plus one of a page on a list (core/phys/lru_gen_lists.h) */
+#define PAGE_GEN_MASK    (7u << PAGE_GEN_SHIFT)
+_Static_assert((int)NR_PAGE_FLAGS <= PAGE_GEN_SHIFT, "flags end where the generation begins");
 #define PAGE_PFMEMALLOC  (1u << 26) /* allocated below the watermarks (Linux: page->pfmemalloc) */
 #define PAGE_ZONE_SHIFT  27 /* zone slot plus one; 0: a frame that was never allocated */
 

@@ -14,6 +14,7 @@
 #include "core/hw/clock.h"
 #include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
+#include "core/reclaim/lru_gen.h"
 #include "core/reclaim/vmscan.h"
 
 #define NAP_NS (CLOCK_JIFFY * CLOCK_HZ / 10)
@@ -147,9 +148,13 @@ void wakeup_kswapd(struct vmscan *vs, struct zone *z, unsigned order, int classz
 		clock_wake(vs->hw, k->daemon);
 }
 
-static bool inactive_anon_low(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc)
+/* Before a pass looks at any list: active anonymous pages move on, or a generation begins. */
+static void age(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc)
 {
-	return vs->swap->total_swap_pages && inactive_list_is_low(vs, u, false, sc, true);
+	if (MM_UNLIKELY(u->vec->gen != NULL))
+		lru_gen_age(vs, u, sc);
+	else if (vs->swap->total_swap_pages && inactive_list_is_low(vs, u, false, sc, true))
+		shrink_active_list(vs, u, sc, SWAP_CLUSTER_MAX, LRU_ACTIVE_ANON);
 }
 
 static void clear_unit_flags(struct scan_unit *u)
@@ -171,8 +176,7 @@ static int find_end_zone(struct kswapd *k)
 		if (k->sc.priority != DEF_PRIORITY && !zone_reclaimable(vs, z))
 			continue;
 		u = zone_unit(vs, z);
-		if (inactive_anon_low(vs, u, &k->sc))
-			shrink_active_list(vs, u, &k->sc, SWAP_CLUSTER_MAX, LRU_ACTIVE_ANON);
+		age(vs, u, &k->sc);
 		if (!zone_balanced(vs, z, k->sc.order, 0, 0))
 			return t;
 		clear_unit_flags(u);
@@ -191,9 +195,7 @@ static bool begin_pass(struct kswapd *k)
 	if (vs->node) {
 		if (pgdat_balanced(vs, k->node, sc->order, k->idx))
 			return false;
-		if (inactive_anon_low(vs, &vs->units[k->node->node_id], sc))
-			shrink_active_list(vs, &vs->units[k->node->node_id], sc, SWAP_CLUSTER_MAX,
-					   LRU_ACTIVE_ANON);
+		age(vs, &vs->units[k->node->node_id], sc);
 		k->end_zone = k->idx;
 	} else {
 		int end = find_end_zone(k);

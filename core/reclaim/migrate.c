@@ -131,7 +131,7 @@ static void move_dirty(struct vm *vm, struct page *old, struct page *new)
 static void migrate_page_copy(struct vm *vm, struct page *old, struct page *new)
 {
 	const u32 kept = 1u << PG_error | 1u << PG_referenced | 1u << PG_uptodate |
-			 1u << PG_owner_priv_1 | 1u << PG_mappedtodisk;
+			 1u << PG_owner_priv_1 | 1u << PG_mappedtodisk | 1u << PG_workingset;
 	const u32 moved = 1u << PG_active | 1u << PG_unevictable;
 
 	hw_copy_frame(vm->hw, page_to_pfn(vm->phys, new), page_to_pfn(vm->phys, old));

@@ -208,11 +208,29 @@ static void sleep_a_tick(struct vmscan *vs)
 	reclaim_sleep(vs, CLOCK_JIFFY);
 }
 
+/* Selects and kills. False: nobody is left, and nobody dying. */
+static bool kill_somebody(struct vmscan *vs, u64 totalpages)
+{
+	bool abort;
+	u64 points;
+	struct task *p = oom_select(vs, totalpages, &points, &abort);
+
+	if (p)
+		kill_task(vs, sacrifice(vs, p, totalpages), points, totalpages);
+	if (!p && !abort)
+		count_vm_event(vs->hw, vs->hw->cpu, EV_OOM_PANIC);
+	return p || abort;
+}
+
+void oom_kill_thrashing(struct vmscan *vs)
+{
+	kill_somebody(vs, oom_total_pages(vs));
+}
+
 bool out_of_memory(struct vmscan *vs, gfp_t gfp, unsigned order)
 {
-	struct task *current = task_at(vs, vs->hw->task), *p;
-	u64 totalpages = oom_total_pages(vs), points;
-	bool abort;
+	struct task *current = task_at(vs, vs->hw->task);
+	u64 totalpages = oom_total_pages(vs);
 
 	(void)gfp;
 	(void)order;
@@ -230,13 +248,8 @@ bool out_of_memory(struct vmscan *vs, gfp_t gfp, unsigned order)
 		kill_task(vs, current, oom_badness(vs, current, totalpages), totalpages);
 		return true;
 	}
-	p = oom_select(vs, totalpages, &points, &abort);
-	if (p)
-		kill_task(vs, sacrifice(vs, p, totalpages), points, totalpages);
-	if (!p && !abort) {
-		count_vm_event(vs->hw, vs->hw->cpu, EV_OOM_PANIC);
+	if (!kill_somebody(vs, totalpages))
 		return false;
-	}
 	sleep_a_tick(vs);
 	return true;
 }

@@ -7,6 +7,7 @@
 
 #include "core/reclaim/compaction.h"
 #include "core/reclaim/ksm.h"
+#include "core/reclaim/lru_gen.h"
 #include "core/reclaim/vmscan.h"
 
 int reclaim_init(struct reclaim *r, struct vm *vm, const struct machine_config *c)
@@ -63,10 +64,10 @@ int reclaim_sysctl(struct reclaim *r, const char *name, const char *value)
 
 int reclaim_show(struct reclaim *r, const char *view, FILE *out)
 {
-	(void)r;
-	(void)view;
-	(void)out;
-	return -ENOENT;
+	if (strcmp(view, "lru_gen"))
+		return -ENOENT;
+	lru_gen_show(r->vmscan, out);
+	return 0;
 }
 
 void reclaim_sched_point(struct reclaim *r)

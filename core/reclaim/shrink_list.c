@@ -15,6 +15,7 @@
 #include "core/base/bits.h"
 #include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
+#include "core/reclaim/lru_gen.h"
 #include "core/reclaim/scan_batch.h"
 #include "core/reclaim/vmscan.h"
 #include "core/vm/lazyfree.h"
@@ -416,6 +417,8 @@ static enum fate shrink_locked(struct vmscan *vs, struct page *p, const struct s
 	st->congested += writeback && PageReclaim(p);
 	if (PageWriteback(p))
 		return under_writeback(p, u, sc, st);
+	if (MM_UNLIKELY(u->vec->gen != NULL) && page_mapped(p) && PageReferenced(p))
+		return KEEP_LOCKED; /* a look around another page of the batch found it young */
 	ref = references_of(vs, p);
 	if (ref == PAGEREF_ACTIVATE)
 		return ACTIVATE_LOCKED;
@@ -555,8 +558,11 @@ u64 shrink_batch(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc
 				   : EV_PGSTEAL_DIRECT_DMA,
 		      freed.nr, freed_by_zone);
 	free_batch(vs, &freed);
-	for (u32 i = 0; i < kept.nr; i++)
+	for (u32 i = 0; i < kept.nr; i++) {
+		if (MM_UNLIKELY(u->vec->gen != NULL))
+			lru_gen_reject(scan_page(vs, &kept, i));
 		put_back(vs, u, scan_page(vs, &kept, i), &lone);
+	}
 	free_batch(vs, &lone);
 	set_unit_flags(vs, u, sc, &st, b->nr);
 	trace_event(vs->hw, EVENT_SHRINK_INACTIVE, u->node->node_id, u->zone ? u->zone->type : 0,

@@ -20,6 +20,7 @@
 #include "core/hw/clock.h"
 #include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
+#include "core/reclaim/lru_gen.h"
 #include "core/vm/vm.h"
 
 int vmscan_init(struct vmscan *vs, struct vm *vm, const struct machine_config *c)
@@ -35,10 +36,11 @@ int vmscan_init(struct vmscan *vs, struct vm *vm, const struct machine_config *c
 		.files = &vm->files,
 		.config = c,
 		.node = c->reclaim == RECLAIM_NODE,
-		.anonws = c->anonws,
+		.anonws = c->anonws || c->mglru,
 		.inactive412 = c->inactive == INACTIVE_4_12,
 		.swappiness = c->swappiness,
 		.limit = c->memlimit >> p->page_shift,
+		.min_ttl_ns = c->mglru_min_ttl_ms * 1000000,
 	};
 	list_init(&vs->shrinkers);
 	vs->nr_units = vs->node ? p->nr_nodes : p->nr_zones;
@@ -277,6 +279,10 @@ void shrink_lruvec(struct vmscan *vs, struct scan_unit *u, struct scan_control *
 	bool adjusted = !sc->limit && !sc->kswapd && sc->priority == DEF_PRIORITY;
 
 	charge(vs->hw, COST_SHRINK_UNIT);
+	if (MM_UNLIKELY(u->vec->gen != NULL)) {
+		lru_gen_shrink(vs, u, sc, lru_pages);
+		return;
+	}
 	scan_targets(vs, u, sc, nr, lru_pages);
 	memcpy(target, nr, sizeof(target));
 	while (nr[LRU_INACTIVE_ANON] || nr[LRU_ACTIVE_FILE] || nr[LRU_INACTIVE_FILE]) {

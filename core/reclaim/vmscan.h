@@ -117,6 +117,7 @@ struct vmscan {
 	bool exits_pending;
 	bool in_daemon; /* a kernel thread is running: it must not wait for others */
 	u64 limit;	/* memlimit= in pages; 0: none */
+	u64 min_ttl_ns; /* mglru_min_ttl_ms=; 0: none */
 };
 
 /* 0 or -ENOMEM. */
@@ -224,6 +225,8 @@ u64 oom_total_pages(const struct vmscan *vs);
 struct task *oom_select(struct vmscan *vs, u64 totalpages, u64 *points, bool *abort);
 /* Kills somebody for an allocation. False: nobody is left to kill. */
 bool out_of_memory(struct vmscan *vs, gfp_t gfp, unsigned order);
+/* kswapd gives up: as out_of_memory(), but the victim leaves at its next scheduling point. */
+void oom_kill_thrashing(struct vmscan *vs);
 /* Tasks that were killed and may leave, leave. The current one only if it is between operations. */
 void oom_reap_exits(struct vmscan *vs, u32 current);
 /* A step of the thread oom_reaper. */

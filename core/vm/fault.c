@@ -304,22 +304,44 @@ static void count_task_fault(struct task *t, bool major)
 		t->minflt++;
 }
 
-MM_INLINE vm_fault_t mm_fault(struct vm_fault *vmf)
+static vm_fault_t mm_fault_modern(struct vm_fault *vmf)
 {
 	struct hw *hw = vmf->vm->hw;
-	vm_fault_t r;
+	vm_fault_t r = handle_pte_fault(vmf);
 
-	if (MM_LIKELY(!vmf->vm->modern)) {
-		count_vm_event(hw, hw->cpu, EV_PGFAULT);
-		return handle_pte_fault(vmf);
-	}
-	r = handle_pte_fault(vmf);
 	if (r & VM_FAULT_RETRY) /* counted when it completes */
 		return r;
 	count_vm_event(hw, hw->cpu, EV_PGFAULT);
 	if (!(r & VM_FAULT_ERROR))
 		count_task_fault(vmf->task, r & VM_FAULT_MAJOR || vmf->flags & FAULT_FLAG_TRIED);
 	return r;
+}
+
+static vm_fault_t mm_fault_40(struct vm_fault *vmf)
+{
+	count_vm_event(vmf->vm->hw, vmf->vm->hw->cpu, EV_PGFAULT);
+	return handle_pte_fault(vmf);
+}
+
+/* mglru: pages that come in meanwhile are young, unless the area is read in one pass. */
+static vm_fault_t mm_fault_special(struct vm_fault *vmf)
+{
+	struct vm *vm = vmf->vm;
+	vm_fault_t r;
+
+	if (vm->lru.mglru && !(vmf->vma->vm_flags & (VM_SEQ_READ | VM_RAND_READ)))
+		vm->lru.fault_task = vm->hw->task;
+	r = vm->modern ? mm_fault_modern(vmf) : mm_fault_40(vmf);
+	vm->lru.fault_task = 0;
+	return r;
+}
+
+MM_INLINE vm_fault_t mm_fault(struct vm_fault *vmf)
+{
+	if (MM_UNLIKELY(vmf->vm->special_fault))
+		return mm_fault_special(vmf);
+	count_vm_event(vmf->vm->hw, vmf->vm->hw->cpu, EV_PGFAULT);
+	return handle_pte_fault(vmf);
 }
 
 vm_fault_t handle_mm_fault(struct vm_fault *vmf)

@@ -165,6 +165,7 @@ struct vm {
 	u8 dirtycow;        /* DIRTYCOW_* */
 	bool old_anon_vma;  /* anonvma=old */
 	bool hwad, modern, anonws, lazyfree;
+	bool special_fault; /* modern or mglru=1: a fault counts or marks more */
 	bool btree;	/* vma=btree: which member of mm_struct's union is alive */
 	bool guard_gap; /* policy 4.12 and later: 256 pages below a stack, none of them in it */
 	u64 unique_contents; /* contents=unique: of the next page born of a write; else 0 */

@@ -14,6 +14,7 @@
 #include "core/vm/interval_tree.h"
 #include "core/vm/ksm_rmap.h"
 #include "core/vm/lazyfree.h"
+#include "core/vm/lru_gen_walk.h"
 #include "core/vm/pgtable.h"
 #include "core/vm/swapin.h"
 #include "core/vm/tlb.h"
@@ -136,6 +137,16 @@ MM_INLINE bool clear_young(struct vm *vm, struct mm_struct *mm, vaddr_t addr, pt
 
 /* ---- page_referenced ---- */
 
+/* mglru: a young mapping, and those near it, become old. */
+static bool clear_young_around(struct vm *vm, const struct page *p, struct vm_area_struct *v, vaddr_t addr,
+			       pt_slot *slot)
+{
+	if (!pte_young(get_pte(vm, slot, 0)) || v->vm_flags & (VM_SEQ_READ | VM_RAND_READ))
+		return false;
+	lru_gen_look_around(vm, p, v, addr, slot);
+	return true;
+}
+
 struct referenced {
 	int mapcount, referenced;
 	u32 vm_flags;
@@ -154,7 +165,8 @@ MM_INLINE int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_
 		return SWAP_FAIL;
 	}
 	/* a sequential reader does not come back: its accesses say nothing of the future */
-	if (clear_young(vm, v->vm_mm, addr, slot) && !(v->vm_flags & VM_SEQ_READ)) {
+	if ((MM_UNLIKELY(vm->lru.mglru) && clear_young_around(vm, p, v, addr, slot)) ||
+	    (clear_young(vm, v->vm_mm, addr, slot) && !(v->vm_flags & VM_SEQ_READ))) {
 		r->referenced++;
 		r->vm_flags |= v->vm_flags;
 	}

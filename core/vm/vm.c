@@ -73,7 +73,8 @@ int vm_init(struct vm *vm, struct kmem *kmem, const struct machine_config *c)
 	vm->dirtycow = (u8)c->dirtycow;
 	vm->old_anon_vma = c->anonvma == ANONVMA_OLD;
 	vm->lazyfree = c->lazyfree;
-	vm->anonws = c->anonws;
+	vm->anonws = c->anonws || c->mglru;
+	vm->special_fault = vm->modern || c->mglru;
 	vm->task_size = vm->phys->kpgd.layout.task_size;
 	vm->psi.width = c->psi_window * 1000000;
 	vm->guard_gap = c->policy >= POLICY_4_12;

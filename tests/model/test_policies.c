@@ -10,7 +10,8 @@ static const char *const policies[] = {
 	"highorder=highatomic", "steal=4.12", "inactive=4.12", "oom=reaper", "retry=4.7", "swap_slots=slots",
 	"kcompactd=1", "compaction=4.12", "compaction=off", "ksm_use_zero_pages=1", "kmalloc_min=128",
 	"dirtycow=vulnerable", "lazyfree=1", "vmapstack=1", "anonws=1", "workingset=0", "vma=btree", "slab=slub",
-	"hwad=1", "swap_ssd=1", "anonvma=old", "threads=inline", "tlb=64",
+	"mglru=1", "mglru=1 reclaim=node hwad=1", "policy=modern mglru=1",
+	"mglru=1 mglru_walk=0", "hwad=1", "swap_ssd=1", "anonvma=old", "threads=inline", "tlb=64",
 };
 
 static struct machine *boot(const char *pairs, const char *policy)

@@ -333,6 +333,14 @@ static void test_storm_policies(void **state)
 		TINY "policy=modern data=bytes",
 		"arch=arm32 machine=vexpress mem=16M ideal=1 swap=64M",
 		TINY "swap=64M workingset=0 pagevec=1",
+		TINY "swap=64M mglru=1",
+		TINY "swap=64M mglru=1 mglru_walk=0 data=bytes",
+		TINY "swap=64M mglru=1 reclaim=node hwad=1 threads=inline",
+		TINY "swap=64M mglru=1 policy=modern ncpu=2",
+		TINY "mglru=1 data=bytes lazyfree=1",
+		TINY "mglru=1 swap=64M memlimit=8M",
+		TINY "mglru=1 swap=64M nodes=2 mglru_min_ttl_ms=1",
+		"arch=arm32 machine=vexpress mem=16M ideal=1 swap=64M mglru=1",
 	};
 
 	(void)state;

@@ -97,6 +97,14 @@ static void test_A12_6_files_and_forks(void **state)
 	branch("database", sets);
 }
 
+static void test_A12_6_generations(void **state)
+{
+	static const char *const sets[] = {"mem=24M", "swap=64M", "mglru=1", "reclaim=node", "seed=9", NULL};
+
+	(void)state;
+	branch("database", sets);
+}
+
 static void test_A12_6_heap(void **state)
 {
 	static const char *const sets[] = {"mem=128M", "arch=arm32", "machine=vexpress", NULL};
@@ -125,6 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_A12_6_files_and_forks),
+		cmocka_unit_test(test_A12_6_generations),
 		cmocka_unit_test(test_A12_6_heap),
 		cmocka_unit_test(test_history_must_begin_at_boot),
 	};
