@@ -27,12 +27,17 @@ static json_t *config_json(const struct machine_config *c)
 	return o;
 }
 
-static json_t *vmstat_json(const struct vmstat_snapshot *s)
+/* Every counter under its own name, and what the kernel modelled calls differently. */
+static json_t *vmstat_json(const struct machine *m, const struct vmstat_snapshot *s)
 {
+	struct vmstat_line lines[VMSTAT_MAX_LINES];
+	unsigned n = machine_vmstat_lines(m, s, lines);
 	json_t *o = json_object();
 
 	for (unsigned i = 0; i < NR_VMSTAT; i++)
 		json_object_set_new(o, vmstat_name(i), json_integer(s->v[i]));
+	for (unsigned i = 0; i < n; i++)
+		json_object_set_new(o, lines[i].name, json_integer(lines[i].value));
 	return o;
 }
 
@@ -163,7 +168,7 @@ static json_t *marks_json(struct machine *m)
 
 	for (size_t i = 0; (k = machine_mark(m, i)); i++)
 		json_array_append_new(a, json_pack("{ss so so so so}", "name", k->name, "event",
-						   num(k->event), "vmstat", vmstat_json(&k->stat),
+						   num(k->event), "vmstat", vmstat_json(m, &k->stat),
 						   "ksm", ksm_json(&k->ksm), "tasks", mark_tasks_json(k)));
 	return a;
 }
@@ -249,7 +254,7 @@ json_t *result_json(struct machine *m, const struct replay_stats *st, const stru
 				      st->seconds > 0 ? (double)st->events / st->seconds : 0.0,
 				      "virtual_ns", num(machine_now(m)), "machine_hash",
 				      hex(machine_hash(m))));
-	json_object_set_new(j, "vmstat", vmstat_json(&s));
+	json_object_set_new(j, "vmstat", vmstat_json(m, &s));
 	json_object_set_new(j, "ksm", ksm_json(&ksm));
 	json_object_set_new(j, "tasks", tasks_json(m));
 	json_object_set_new(j, "pressure", pressure_json(m));

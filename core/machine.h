@@ -43,6 +43,14 @@ MM_PUBLIC void machine_apply(struct machine *m, const struct mm_op *ops, size_t 
 MM_PUBLIC void machine_advance(struct machine *m, u64 ns);
 
 MM_PUBLIC void machine_vmstat(const struct machine *m, struct vmstat_snapshot *out);
+/*
+ * What /proc/vmstat of the kernel that policy= models would print of @s, in its order, then our own counters
+ * (spec 12 s4), into @out[VMSTAT_MAX_LINES]. Returns how many lines.
+ */
+MM_PUBLIC unsigned machine_vmstat_lines(const struct machine *m, const struct vmstat_snapshot *s,
+					struct vmstat_line *out);
+/* The value now of the line called @name. 0, or -ENOENT: this kernel prints no such line. */
+MM_PUBLIC int machine_vmstat_get(const struct machine *m, const char *name, s64 *value);
 
 /*
  * Snapshots. A machine that keeps its history (machine_keep_history() before its first operation: 0,

@@ -12,13 +12,16 @@ static const struct {
 	bool event;
 } items[] = {
 #define ZONE_STAT(SYM, name, unit, text) ENTRY(name, unit, text, false)
+#define WB_STAT(SYM, name, unit, text)	 ENTRY(name, unit, text, false)
 #define VM_EVENT(SYM, name, unit, text)
 #define RIG_EVENT(SYM, name, unit, text)
 #include "core/vmstat.def"
 #undef ZONE_STAT
+#undef WB_STAT
 #undef VM_EVENT
 #undef RIG_EVENT
 #define ZONE_STAT(SYM, name, unit, text)
+#define WB_STAT(SYM, name, unit, text)
 #define VM_EVENT(SYM, name, unit, text)  ENTRY(name, unit, text, true)
 #define RIG_EVENT(SYM, name, unit, text) ENTRY(name, unit, text, true)
 #include "core/vmstat.def"

@@ -23,11 +23,14 @@ const char *machine_view_name(unsigned i)
 
 static void show_vmstat(struct machine *m, FILE *out)
 {
+	struct vmstat_line lines[VMSTAT_MAX_LINES];
 	struct vmstat_snapshot s;
+	unsigned n;
 
 	machine_vmstat(m, &s);
-	for (unsigned i = 0; i < NR_VMSTAT; i++)
-		fprintf(out, "%s %" PRId64 "\n", vmstat_name(i), s.v[i]);
+	n = machine_vmstat_lines(m, &s, lines);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out, "%s %" PRId64 "\n", lines[i].name, lines[i].value);
 }
 
 static void show_config(struct machine *m, FILE *out)

@@ -12,8 +12,10 @@
 #include "core/hw/clock.h"
 #include "core/hw/events.h"
 #include "core/machine/apply_file.h"
+#include "core/phys/vmstat_layout.h"
 #include "core/reclaim/ksm.h"
 #include "core/vm/vm.h"
+#include "core/vm/writeback.h"
 
 struct machine_proc *machine_proc(struct machine *m, u32 task)
 {
@@ -171,9 +173,35 @@ const char *machine_check_failure(const struct machine *m)
 
 void machine_vmstat(const struct machine *m, struct vmstat_snapshot *out)
 {
+	u64 background, dirty;
+
 	memset(out, 0, sizeof(*out));
 	out->ts = m->hw.now;
 	phys_vmstat(&m->phys, out);
+	global_dirty_limits(&m->vm, &background, &dirty);
+	out->v[VMSTAT_WB(WB_DIRTY_THRESHOLD)] = (s64)dirty;
+	out->v[VMSTAT_WB(WB_DIRTY_BACKGROUND_THRESHOLD)] = (s64)background;
+}
+
+unsigned machine_vmstat_lines(const struct machine *m, const struct vmstat_snapshot *s, struct vmstat_line *out)
+{
+	return phys_vmstat_lines(&m->phys, s, out);
+}
+
+int machine_vmstat_get(const struct machine *m, const char *name, s64 *value)
+{
+	struct vmstat_line lines[VMSTAT_MAX_LINES];
+	struct vmstat_snapshot s;
+	unsigned n;
+
+	machine_vmstat(m, &s);
+	n = machine_vmstat_lines(m, &s, lines);
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(lines[i].name, name)) {
+			*value = lines[i].value;
+			return 0;
+		}
+	return -ENOENT;
 }
 
 void machine_ksm(const struct machine *m, struct machine_ksm *out)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/phys/buddy.h"
+#include "core/phys/vmstat_layout.h"
 
 static bool populated(const struct zone *z)
 {
@@ -90,14 +91,36 @@ static unsigned stat_threshold(const struct phys *p, const struct zone *z)
 	return (unsigned)mm_min(t, 125);
 }
 
-static void show_zone_stats(const struct phys *p, const struct zone *z, FILE *out)
+/* The lines of @scope, summed over @nr zones from @z on. */
+static void show_levels(const struct phys *p, const struct zone *z, unsigned nr, enum line_scope scope, FILE *out)
 {
-	for (unsigned i = 0; i < NR_ZONE_STATS; i++) {
-		if (p->nr_nodes == 1 && i >= NR_NUMA_HIT && i <= NR_NUMA_OTHER)
+	unsigned n;
+	const struct layout_line *l = vmstat_layout(p, &n);
+
+	for (unsigned i = 0; i < n; i++) {
+		s64 sum = 0;
+
+		if (l[i].scope != scope || !vmstat_line_exists(p, &l[i]))
 			continue;
-		fprintf(out, "\n    %-12s %" PRId64, vmstat_name(i),
-			zone_page_state(z, (enum zone_stat_item)i));
+		for (unsigned k = 0; k < nr; k++)
+			sum += zone_vmstat_line(&z[k], &l[i]);
+		fprintf(out, "\n%*s%-12s %" PRId64, p->config->policy == POLICY_4_0 ? 4 : 6, "", l[i].name, sum);
 	}
+}
+
+/* From 4.12 on a node's first zone shows the node's levels. */
+static void show_node_levels(const struct phys *p, const struct zone *z, FILE *out)
+{
+	const struct zone *first = z;
+	unsigned nr = p->nr_zones / p->nr_nodes;
+
+	while (first > p->zones && first[-1].node == z->node)
+		first--;
+	for (const struct zone *before = first; before < z; before++)
+		if (populated(before))
+			return;
+	fputs("\n  per-node stats", out);
+	show_levels(p, first, nr, LINE_NODE, out);
 }
 
 static void show_protection(const struct phys *p, const struct zone *z, FILE *out)
@@ -116,18 +139,26 @@ static void show_protection(const struct phys *p, const struct zone *z, FILE *ou
 
 static void show_zone(const struct phys *p, const struct zone *z, FILE *out)
 {
+	bool old = p->config->policy == POLICY_4_0;
+
 	fprintf(out, "Node %u, zone %8s", z->node, z->name);
+	if (!old)
+		show_node_levels(p, z, out);
 	fprintf(out,
 		"\n  pages free     %" PRId64 "\n        min      %" PRIu64
-		"\n        low      %" PRIu64 "\n        high     %" PRIu64
-		"\n        scanned  %" PRId64 "\n        spanned  %" PRIu64
-		"\n        present  %" PRIu64 "\n        managed  %" PRIu64,
+		"\n        low      %" PRIu64 "\n        high     %" PRIu64,
 		zone_page_state(z, NR_FREE_PAGES), z->watermark[WMARK_MIN],
-		z->watermark[WMARK_LOW], z->watermark[WMARK_HIGH],
-		zone_page_state(z, NR_PAGES_SCANNED), z->spanned_pages, z->present_pages,
-		z->managed_pages);
-	show_zone_stats(p, z, out);
-	show_protection(p, z, out);
+		z->watermark[WMARK_LOW], z->watermark[WMARK_HIGH]);
+	if (old)
+		fprintf(out, "\n        scanned  %" PRId64, zone_page_state(z, NR_PAGES_SCANNED));
+	fprintf(out,
+		"\n        spanned  %" PRIu64 "\n        present  %" PRIu64 "\n        managed  %" PRIu64,
+		z->spanned_pages, z->present_pages, z->managed_pages);
+	if (!old)
+		show_protection(p, z, out);
+	show_levels(p, z, 1, LINE_ZONE, out);
+	if (old)
+		show_protection(p, z, out);
 	fputs("\n  pagesets", out);
 	for (unsigned cpu = 0; cpu < p->ncpu; cpu++)
 		fprintf(out,

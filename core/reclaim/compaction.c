@@ -267,6 +267,7 @@ static u64 isolate_migratepages_block(struct compact_control *cc, u64 pfn, u64 e
 		note_fruitless(cc, first, true);
 	charge_n(hw, COST_COMPACT_SCAN, scanned);
 	count_vm_events(hw, hw->cpu, EV_COMPACTMIGRATE_SCANNED, scanned);
+	cc->migrate_scanned += scanned;
 	count_vm_events(hw, hw->cpu, EV_COMPACTISOLATED, taken);
 	trace_event(hw, EVENT_COMPACT_ISOLATE_MIGRATE, (s64)first, (s64)pfn, (s64)scanned,
 		    (s64)taken);
@@ -328,6 +329,7 @@ static u64 isolate_freepages_block(struct compact_control *cc, u64 pfn, u64 end)
 		note_fruitless(cc, first, false);
 	charge_n(hw, COST_COMPACT_SCAN, scanned);
 	count_vm_events(hw, hw->cpu, EV_COMPACTFREE_SCANNED, scanned);
+	cc->free_scanned += scanned;
 	count_vm_events(hw, hw->cpu, EV_COMPACTISOLATED, taken);
 	trace_event(hw, EVENT_COMPACT_ISOLATE_FREE, (s64)first, (s64)pfn, (s64)scanned, (s64)taken);
 	return pfn;
@@ -719,12 +721,15 @@ static void kcompactd_do_zone(struct compaction *c, struct zone *z, int order,
 				     .migratetype = MIGRATE_UNMOVABLE,
 				     .classzone_idx = classzone_idx,
 				     .ignore_skip_hint = true};
+	struct hw *hw = c->phys->hw;
 	enum compact_result r;
 
 	if (compaction_deferred(z, order) ||
 	    compaction_suitable(c, z, order, 0, classzone_idx) != COMPACT_CONTINUE)
 		return;
 	r = compact_zone(&cc);
+	count_vm_events(hw, hw->cpu, EV_KCOMPACTD_MIGRATE_SCANNED, cc.migrate_scanned);
+	count_vm_events(hw, hw->cpu, EV_KCOMPACTD_FREE_SCANNED, cc.free_scanned);
 	if (r == COMPACT_PARTIAL)
 		compaction_defer_reset(z, order, false);
 	else if (r == COMPACT_COMPLETE || r == COMPACT_PARTIAL_SKIPPED)

@@ -61,6 +61,7 @@ struct compact_control {
 	struct zone *zone;
 	struct page_list freepages, migratepages;
 	u64 free_pfn, migrate_pfn, last_migrated_pfn;
+	u64 free_scanned, migrate_scanned; /* pages the run's scanners have seen */
 	int order; /* -1: everything (manual) */
 	enum migrate_mode mode;
 	enum migratetype migratetype;

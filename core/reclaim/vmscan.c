@@ -451,6 +451,7 @@ static u64 do_try_to_free_pages(struct vmscan *vs, struct direct *d)
 	 */
 	for (int round = 0; round < (vs->node ? 1 : 2); round++) {
 		count_vm_event(vs->hw, vs->hw->cpu, EV_ALLOCSTALL);
+		count_vm_event(vs->hw, vs->hw->cpu, EV_ALLOCSTALL_DMA + sc->reclaim_idx);
 		for (sc->priority = DEF_PRIORITY; sc->priority >= 0; sc->priority--) {
 			sc->nr_scanned = 0;
 			reclaimable = shrink_zones(vs, d);

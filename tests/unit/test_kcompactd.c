@@ -72,6 +72,9 @@ static void test_A13_12_kcompactd(void **state)
 	assert_true(many > few);
 	assert_int_equal(counter(without, "compact_daemon_wake"), 0);
 	assert_true(counter(with, "compact_daemon_wake") > 0);
+	assert_true(counter(with, "compact_daemon_migrate_scanned") > 0);
+	assert_true(counter(with, "compact_daemon_free_scanned") <= counter(with, "compact_free_scanned"));
+	assert_int_equal(counter(without, "compact_daemon_migrate_scanned"), 0);
 	assert_true(counter(with, "pgmigrate_success") > 0);
 	assert_int_equal(counter(with, "compact_stall"), 0);
 	if (machine_check(with, why, sizeof(why)))
