@@ -176,6 +176,7 @@ static __attribute__((noinline)) s64 read_range(struct filemap *fm, struct vm_fi
 s64 file_read(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 	      const struct file_actor *actor)
 {
+	might_sleep(fm->hw);
 	if (!(f->mode & FMODE_READ))
 		return -EBADF;
 	if (pos >= f->size || !len)
@@ -265,6 +266,7 @@ s64 file_write(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 	u64 page = 1ull << shift, done = 0;
 	int err = 0;
 
+	might_sleep(fm->hw);
 	if (!(f->mode & FMODE_WRITE))
 		return -EBADF;
 	if (pos > FILE_MAX_PAGES << shift || len > (FILE_MAX_PAGES << shift) - pos)
@@ -326,6 +328,7 @@ unsigned filemap_fault_slow(struct filemap *fm, struct vm_file *f, u64 index, un
 	unsigned major = 0;
 	int err;
 
+	might_sleep(fm->hw);
 	if (index >= file_pages(fm, f))
 		return FILE_FAULT_SIGBUS;
 	if (f->shmem)

@@ -96,6 +96,7 @@ int add_to_page_cache_lru(struct filemap *fm, struct page *p, struct address_spa
 	u64 shadow = 0;
 	int r;
 
+	might_sleep(fm->hw);
 	if (MM_UNLIKELY(!lru_charge(fm->lru)))
 		return -ENOMEM;
 	SetPageLocked(p);

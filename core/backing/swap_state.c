@@ -113,8 +113,10 @@ void swap_cache_replace(struct swap *sw, struct page *from, struct page *to)
 
 bool add_to_swap(struct swap *sw, struct page *p)
 {
-	swp_entry_t e = get_swap_page(sw);
+	swp_entry_t e;
 
+	might_sleep(sw->hw);
+	e = get_swap_page(sw);
 	VM_BUG_ON(!PageLocked(p) || !PageUptodate(p));
 	if (!e.v)
 		return false;
@@ -144,6 +146,7 @@ struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
 {
 	struct page *p = swap_cache_peek(sw, e);
 
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, sw->hw, sw->hw->cpu);
 	if (p) {
 		get_page(p);
 		return p;
@@ -209,9 +212,12 @@ u32 swapin_nr_pages(struct swap *sw, u32 offset)
 
 struct page *swapin_readahead(struct swap *sw, swp_entry_t e, gfp_t gfp)
 {
-	u32 offset = swp_offset(e), mask = swapin_nr_pages(sw, offset) - 1;
-	u32 first = offset & ~mask, last = offset | mask;
+	u32 offset = swp_offset(e), mask, first, last;
 
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, sw->hw, sw->hw->cpu);
+	mask = swapin_nr_pages(sw, offset) - 1;
+	first = offset & ~mask;
+	last = offset | mask;
 	if (!mask)
 		return read_swap_cache_async(sw, e, gfp);
 	swap_plug(sw);

@@ -726,6 +726,7 @@ int swap_area_add(struct swap *sw, const struct swap_area *area)
 	struct swap_info_struct *si;
 	unsigned type = 0;
 
+	might_sleep(sw->hw);
 	while (type < MAX_SWAPFILES && sw->info[type])
 		type++;
 	if (type == MAX_SWAPFILES)

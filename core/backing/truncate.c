@@ -70,6 +70,7 @@ static void drop_range(struct filemap *fm, struct address_space *m, u64 index, u
 
 void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size)
 {
+	might_sleep(fm->hw);
 	if (size < f->size)
 		zero_partial_page(fm, f, size);
 	else
@@ -84,6 +85,7 @@ int filemap_punch(struct filemap *fm, struct vm_file *f, u64 first, u64 last)
 	u64 end = mm_min(last, FILE_MAX_PAGES) + 1;
 	int r = 0;
 
+	might_sleep(fm->hw);
 	if (!f->shmem) /* beyond the file there is nothing to clear on the device */
 		end = mm_min(end, file_pages(fm, f));
 	if (!f->shmem && end > first && end - first > MM_MAX_PUNCH)
@@ -109,6 +111,7 @@ u64 invalidate_mapping_pages(struct filemap *fm, struct address_space *m, u64 fi
 {
 	u64 gone = 0, entry;
 
+	might_sleep(fm->hw);
 	for (u64 index = first; (entry = xa_next(&m->pages, &index, last));
 	     index++) { /* no file has 2^64 pages */
 		struct page *p;
@@ -133,6 +136,7 @@ u64 drop_pagecache(struct filemap *fm)
 	struct vm_file *f;
 	u64 gone = 0;
 
+	might_sleep(fm->hw);
 	list_for_each_entry (f, &fm->files, all)
 		if (f->mapping.nrpages)
 			gone += invalidate_mapping_pages(fm, &f->mapping, 0, UINT64_MAX);

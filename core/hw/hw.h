@@ -30,6 +30,7 @@ enum hw_cost {
 
 struct hw_cpu {
 	u64 events[NR_VM_EVENTS];
+	u32 preempt_count; /* core/hw/atomic.h */
 } __attribute__((aligned(64)));
 
 /* A daemon of the virtual clock: core/hw/clock.h. */

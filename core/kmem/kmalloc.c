@@ -32,6 +32,7 @@ void *kcalloc(struct kmem *k, unsigned cpu, size_t n, size_t size, gfp_t gfp)
 {
 	size_t bytes;
 
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, k->hw, cpu);
 	if (__builtin_mul_overflow(n, size, &bytes))
 		return NULL;
 	return kzalloc(k, cpu, bytes, gfp);
@@ -53,6 +54,7 @@ void *krealloc(struct kmem *k, unsigned cpu, void *p, size_t size, gfp_t gfp)
 	size_t old = ksize(k, p);
 	void *q;
 
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, k->hw, cpu);
 	if (!size) {
 		kfree(k, cpu, p);
 		return ZERO_SIZE_PTR;

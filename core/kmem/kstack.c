@@ -86,7 +86,7 @@ static bool alloc_area(struct kstacks *s, unsigned cpu, struct kstack *st)
 
 struct kstack *kstack_alloc(struct kstacks *s, unsigned cpu, u64 task)
 {
-	struct kstack *st = kzalloc(s->kmem, cpu, sizeof(*st), GFP_KERNEL);
+	struct kstack *st = kzalloc(s->kmem, cpu, sizeof(*st), GFP_KERNEL); /* may sleep */
 
 	if (!st)
 		return NULL;

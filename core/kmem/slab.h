@@ -192,6 +192,7 @@ MM_INLINE void *kmem_cache_alloc(struct kmem_cache *c, unsigned cpu, gfp_t gfp)
 	u32 avail = ac->avail;
 	void *obj;
 
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, c->kmem->hw, cpu);
 	if (MM_UNLIKELY(!avail))
 		return kmem_cache_alloc_slow(c, cpu, gfp);
 	ac->touched = 1;

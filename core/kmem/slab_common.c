@@ -236,8 +236,9 @@ struct kmem_cache *kmem_cache_create(struct kmem *k, const char *name, size_t si
 {
 	struct kmem_cache *c = NULL;
 	bool refused = k->debug_vm &&
-		       (!name || size < k->word || size > k->kmalloc_max || k->phys->cpus[k->hw->cpu].in_irq);
+		       (!name || size < k->word || size > k->kmalloc_max || in_interrupt(k->hw, k->hw->cpu));
 
+	might_sleep(k->hw);
 	BUG_ON(align & (align - 1));
 	k->create_error = size > UINT32_MAX / 2 ? -E2BIG : -EINVAL;
 	if (!refused && size <= UINT32_MAX / 2) {
@@ -256,6 +257,7 @@ int kmem_cache_destroy(struct kmem_cache *c, unsigned cpu)
 	struct kmem *k = c->kmem;
 	int err = 0;
 
+	cpu_might_sleep(c->kmem->hw, cpu);
 	if (k->smp)
 		pthread_mutex_lock(&k->mutex);
 	BUG_ON(c == &k->cache_cache);
@@ -301,6 +303,7 @@ void kmem_cache_free_slow(struct kmem_cache *c, unsigned cpu, void *obj)
 
 int kmem_cache_shrink(struct kmem_cache *c, unsigned cpu)
 {
+	cpu_might_sleep(c->kmem->hw, cpu);
 	return c->slub ? slub_shrink(c, cpu) : slab_shrink(c, cpu);
 }
 

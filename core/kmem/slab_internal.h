@@ -90,12 +90,16 @@ MM_INLINE void node_lock(const struct kmem_cache *c, struct kmem_cache_node *n)
 {
 	if (MM_UNLIKELY(c->kmem->smp))
 		pthread_spin_lock(&n->lock);
+	else
+		spin_section_begin(c->kmem->hw);
 }
 
 MM_INLINE void node_unlock(const struct kmem_cache *c, struct kmem_cache_node *n)
 {
 	if (MM_UNLIKELY(c->kmem->smp))
 		pthread_spin_unlock(&n->lock);
+	else
+		spin_section_end(c->kmem->hw);
 }
 
 MM_INLINE u8 *slab_base(const struct kmem *k, const struct page *page)

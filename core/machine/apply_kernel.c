@@ -59,7 +59,6 @@ struct machine_kernel_ops *apply_kernel_create(struct phys *phys, struct kmem *k
 		free(k);
 		return NULL;
 	}
-	k->vmalloc.highmem = &k->highmem;
 	return k;
 }
 

@@ -15,6 +15,11 @@ int machine_check(struct machine *m, char *why, size_t n)
 	if (phys_check(&m->phys, why, n) || kmem_check(&m->kmem, why, n) || vm_check(&m->vm, why, n) ||
 	    reclaim_check(&m->reclaim, why, n) || apply_kernel_check(m->kernel_ops, why, n))
 		return 1;
+	for (unsigned cpu = 0; cpu < m->hw.ncpu; cpu++)
+		if (in_atomic(&m->hw, cpu)) {
+			snprintf(why, n, "cpu %u was left in atomic context", cpu);
+			return 1;
+		}
 	for (u32 i = 0; i < m->nr_procs; i++)
 		if (m->procs[i].heap && heap_model_check(m->procs[i].heap, why, n))
 			return 1;

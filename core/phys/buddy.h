@@ -35,12 +35,16 @@ MM_INLINE void zone_lock(struct zone *z)
 {
 	if (MM_UNLIKELY(z->smp))
 		pthread_spin_lock(&z->lock);
+	else
+		spin_section_begin(z->phys->hw);
 }
 
 MM_INLINE void zone_unlock(struct zone *z)
 {
 	if (MM_UNLIKELY(z->smp))
 		pthread_spin_unlock(&z->lock);
+	else
+		spin_section_end(z->phys->hw);
 }
 
 /* Under the zone lock only: the sole writers of these levels. */

@@ -259,6 +259,7 @@ void lru_add_drain(struct lru *lru, unsigned cpu)
 
 void lru_add_drain_all(struct lru *lru)
 {
+	might_sleep(lru->phys->hw);
 	for (unsigned cpu = 0; cpu < lru->phys->ncpu; cpu++)
 		lru_add_drain(lru, cpu);
 }

@@ -24,6 +24,7 @@
 
 #include "core/base/limits.h"
 #include "core/config.h"
+#include "core/hw/atomic.h"
 #include "core/hw/hw.h"
 #include "core/phys/gfp.h"
 #include "core/phys/kernel_pgd.h"
@@ -182,7 +183,6 @@ struct phys_cpu {
 	bool pf_memalloc; /* PF_MEMALLOC: is reclaiming */
 	bool tif_memdie;  /* chosen by the OOM killer */
 	bool rt_task;
-	bool in_irq;
 	u32 last_slot;    /* zone slot + 1 of last_pcp */
 	u64 *events;      /* the CPU's, of floor 2 */
 	struct per_cpu_pages *last_pcp; /* where this CPU freed last */

@@ -362,11 +362,11 @@ unsigned gfp_to_alloc_flags(const struct phys *phys, unsigned cpu, gfp_t gfp)
 		if (!(gfp & MM_GFP_NOMEMALLOC))
 			flags |= ALLOC_HARDER;
 		flags &= ~ALLOC_CPUSET;
-	} else if (c->rt_task && !c->in_irq) {
+	} else if (c->rt_task && !in_interrupt(phys->hw, cpu)) {
 		flags |= ALLOC_HARDER;
 	}
 	if (!(gfp & MM_GFP_NOMEMALLOC) &&
-	    ((gfp & MM_GFP_MEMALLOC) || (!c->in_irq && (c->pf_memalloc || c->tif_memdie))))
+	    ((gfp & MM_GFP_MEMALLOC) || (!in_interrupt(phys->hw, cpu) && (c->pf_memalloc || c->tif_memdie))))
 		flags |= ALLOC_NO_WATERMARKS;
 	return flags;
 }
@@ -595,6 +595,7 @@ struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned or
 	const struct fast_choice *f = &phys->cpus[cpu].fast[gfp & 15];
 	struct zone *z = f->zone;
 
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, phys->hw, cpu);
 	if (MM_UNLIKELY(order))
 		return alloc_block(phys, cpu, gfp, order);
 	/* The preferred zone reserves nothing against itself: no lowmem_reserve here. */
@@ -611,6 +612,7 @@ struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned or
 
 struct page *alloc_pages_node(struct phys *phys, unsigned cpu, int nid, gfp_t gfp, unsigned order)
 {
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, phys->hw, cpu);
 	BUG_ON(nid >= (int)phys->nr_nodes);
 	return alloc_on_node(phys, cpu, nid < 0 ? phys->cpu_node[cpu] : (unsigned)nid, gfp, order);
 }
@@ -620,6 +622,7 @@ unsigned alloc_pages_bulk(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned n
 {
 	unsigned i;
 
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, phys->hw, cpu);
 	for (i = 0; i < n; i++) {
 		pages[i] = alloc_pages(phys, cpu, gfp, 0);
 		if (!pages[i])

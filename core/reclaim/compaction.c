@@ -537,6 +537,7 @@ enum compact_result compact_zone(struct compact_control *cc)
 	enum compact_result r =
 		compaction_suitable(cc->c, z, cc->order, cc->alloc_flags, cc->classzone_idx);
 
+	might_sleep(cc->c->phys->hw);
 	plist_init(&cc->freepages);
 	plist_init(&cc->migratepages);
 	if (r != COMPACT_CONTINUE)
@@ -599,6 +600,7 @@ enum compact_result try_to_compact_pages(struct compaction *c, const struct allo
 	enum compact_result best = COMPACT_DEFERRED, status;
 	gfp_t needed = MM_GFP_FS | MM_GFP_IO;
 
+	might_sleep(c->phys->hw);
 	if (!ac->order || c->running ||
 	    (c->rule412 ? !(ac->gfp & MM_GFP_IO) : (ac->gfp & needed) != needed))
 		return COMPACT_SKIPPED;
@@ -625,6 +627,7 @@ struct page *alloc_pages_direct_compact(struct compaction *c, struct alloc_conte
 	enum compact_result r;
 	struct page *page;
 
+	might_sleep(c->phys->hw);
 	*deferred = false;
 	if (!ac->order)
 		return NULL;
@@ -649,6 +652,7 @@ struct page *alloc_pages_direct_compact(struct compaction *c, struct alloc_conte
 
 void compact_pgdat(struct compaction *c, pg_data_t *node, int order)
 {
+	might_sleep(c->phys->hw);
 	for (unsigned t = 0; t < MM_MAX_NR_ZONES; t++) {
 		struct zone *z = node->node_zones[t];
 		struct compact_control cc = {.c = c,
@@ -668,6 +672,7 @@ void compact_pgdat(struct compaction *c, pg_data_t *node, int order)
 
 void compact_nodes(struct compaction *c)
 {
+	might_sleep(c->phys->hw);
 	lru_add_drain_all(&c->vm->lru);
 	for (unsigned i = 0; i < c->phys->nr_zones; i++) {
 		struct compact_control cc = {.c = c,
@@ -741,6 +746,7 @@ void kcompactd_run(struct compaction *c, unsigned nid)
 	struct hw *hw = c->phys->hw;
 	int order = (int)c->kcompactd[nid].order, idx = c->kcompactd[nid].classzone_idx;
 
+	might_sleep(c->phys->hw);
 	if (!order || c->running)
 		return;
 	count_vm_event(hw, hw->cpu, EV_KCOMPACTD_WAKE);

@@ -376,6 +376,7 @@ void ksm_do_scan(struct ksm *k, u64 n)
 {
 	struct batch b = {.left = n};
 
+	might_sleep(k->vm->hw);
 	k->no_memory = false;
 	if (k->hw->versions && k->hw->next_version + n + 1 >= HW_MAX_VERSION) {
 		hw_forget_versions(k->hw);
@@ -397,6 +398,7 @@ void ksm_full_scans(struct ksm *k, u64 n)
 {
 	u64 goal = k->seqnr + n, batch = k->pages_to_scan ? k->pages_to_scan : 1;
 
+	might_sleep(k->vm->hw);
 	while (k->seqnr < goal && !list_empty(&k->vm->ksm.slots) &&
 	       k->vm->ksm.run != KSM_RUN_UNMERGE) {
 		ksm_do_scan(k, batch);
@@ -480,6 +482,7 @@ int ksm_set_run(struct ksm *k, u64 run)
 	struct ksm_registry *reg = &k->vm->ksm;
 	int r = 0;
 
+	might_sleep(k->vm->hw);
 	if (run > KSM_RUN_UNMERGE)
 		return -EINVAL;
 	if (reg->run == run)

@@ -457,8 +457,10 @@ static u64 kswapd_step(void *self, u64 budget)
 void kswapd_run(struct vmscan *vs, unsigned nid)
 {
 	struct kswapd *k = &vs->kswapd[nid];
-	struct guise g = put_on(vs);
+	struct guise g;
 
+	might_sleep(vs->hw);
+	g = put_on(vs);
 	for (;;) {
 		while (k->state == KSWAPD_BALANCE)
 			kswapd_turn(k);

@@ -354,6 +354,7 @@ int migrate_pages(const struct migrate_request *rq, struct page_list *from)
 	struct tally t = {.retry = 1};
 	int r = 0;
 
+	might_sleep(rq->vm->hw);
 	for (int pass = 0; pass < MAX_PASSES && t.retry && !r; pass++)
 		r = one_pass(rq, from, pass >= FORCE_PASS, &t);
 	count_vm_events(hw, hw->cpu, EV_PGMIGRATE_SUCCESS, t.succeeded);

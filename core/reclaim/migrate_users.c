@@ -172,6 +172,7 @@ int sys_move_pages(struct vm *vm, struct mm_struct *mm, u64 n, const vaddr_t *ad
 {
 	int r = 0;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	for (u64 i = 0; !nodes && i < n; i++) {
 		struct page *p = page_at(vm, mm, addrs[i], &status[i]);

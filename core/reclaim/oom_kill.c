@@ -232,6 +232,7 @@ bool out_of_memory(struct vmscan *vs, gfp_t gfp, unsigned order)
 	struct task *current = task_at(vs, vs->hw->task);
 	u64 totalpages = oom_total_pages(vs);
 
+	might_sleep(vs->hw);
 	(void)gfp;
 	(void)order;
 	if (current && current->mm && current->killed) {
@@ -274,6 +275,7 @@ bool oom_reaper_step(struct vmscan *vs)
 {
 	u32 kept = 0;
 
+	might_sleep(vs->hw);
 	for (u32 i = 0; i < vs->nr_reaping; i++) {
 		struct task *t = vs->reaping[i];
 

@@ -7,6 +7,7 @@
 
 void register_shrinker(struct vmscan *vs, struct shrinker *s)
 {
+	might_sleep(vs->hw);
 	if (!s->seeks)
 		s->seeks = DEFAULT_SEEKS;
 	if (!s->batch)
@@ -55,6 +56,7 @@ u64 shrink_slab(struct vmscan *vs, gfp_t gfp, u64 scanned, u64 eligible)
 	struct shrinker *s, *tmp;
 	u64 freed = 0;
 
+	might_sleep(vs->hw);
 	if (!scanned)
 		scanned = SWAP_CLUSTER_MAX;
 	list_for_each_entry_safe (s, tmp, &vs->shrinkers, link)
@@ -64,6 +66,7 @@ u64 shrink_slab(struct vmscan *vs, gfp_t gfp, u64 scanned, u64 eligible)
 
 void drop_slab(struct vmscan *vs)
 {
+	might_sleep(vs->hw);
 	count_vm_event(vs->hw, vs->hw->cpu, EV_DROP_SLAB);
 	while (shrink_slab(vs, GFP_KERNEL, 1000, 1000) > 10)
 		;

@@ -360,6 +360,7 @@ bool shrink_unit(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc
 
 void reclaim_sleep(struct vmscan *vs, u64 ns)
 {
+	might_sleep(vs->hw);
 	if (!vs->in_daemon) /* a kernel thread is on the clock itself */
 		clock_run(vs->hw, vs->hw->now + ns);
 }
@@ -368,6 +369,7 @@ void reclaim_wait(struct vmscan *vs, u64 ns)
 {
 	u64 due = filemap_io_due(vs->files), now = vs->hw->now;
 
+	might_sleep(vs->hw);
 	if (due != UINT64_MAX)
 		reclaim_sleep(vs, due > now && due - now < ns ? due - now : ns);
 }
@@ -536,6 +538,7 @@ u64 try_to_free_pages(struct vmscan *vs, const struct zonelist *zl, unsigned hig
 	struct psi_mark stall;
 	u64 freed;
 
+	might_sleep(vs->hw);
 	if (throttle_direct_reclaim(vs, zl))
 		return 1;
 	stall = psi_begin(vs->hw, &vs->vm->psi);
@@ -557,8 +560,10 @@ u64 try_to_free_limited(struct vmscan *vs, u64 nr_to_reclaim)
 		.may_swap = true,
 		.limit = true,
 	};
-	struct psi_mark stall = psi_begin(vs->hw, &vs->vm->psi);
+	struct psi_mark stall;
 
+	might_sleep(vs->hw);
+	stall = psi_begin(vs->hw, &vs->vm->psi);
 	count_vm_event(vs->hw, vs->hw->cpu, EV_LIMIT_STALL);
 	trace_event(vs->hw, EVENT_LIMIT_BEGIN, 0, 1, sc.gfp);
 	for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {

@@ -90,6 +90,7 @@ static enum mm_op_res access_tlb(struct vm *vm, struct task *t, vaddr_t addr, un
 
 enum mm_op_res mm_access(struct vm *vm, struct task *t, vaddr_t addr, unsigned access)
 {
+	might_sleep(vm->hw);
 	if (MM_UNLIKELY(!t->mm))
 		return RES_SIGSEGV;
 	if (MM_UNLIKELY(vm->tlb != NULL))
@@ -115,6 +116,7 @@ enum mm_op_res mm_access_range(struct vm *vm, struct task *t, vaddr_t addr, u64 
 	enum mm_op_res r, worst = RES_NONE;
 	vaddr_t va, end;
 
+	might_sleep(vm->hw);
 	if (!page_bounds(vm, addr, len, &va, &end))
 		return RES_SIGSEGV;
 	for (; va < end; va += 1ull << vm->page_shift) {
@@ -142,6 +144,7 @@ enum mm_op_res mm_write_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 len
 	vaddr_t va, end;
 	pfn_t pfn;
 
+	might_sleep(vm->hw);
 	if (!page_bounds(vm, addr, len, &va, &end))
 		return RES_SIGSEGV;
 	for (; va < end; va += 1ull << vm->page_shift) {
@@ -160,6 +163,7 @@ s64 mm_fill(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag, u64 s
 	vaddr_t va, end;
 	pfn_t pfn;
 
+	might_sleep(vm->hw);
 	if (!t->mm || !page_bounds(vm, addr, len, &va, &end))
 		return -EFAULT;
 	for (; va < end; va += 1ull << vm->page_shift, tag += step) {

@@ -98,6 +98,7 @@ int anon_vma_prepare_slow(struct vm *vm, struct vm_area_struct *v)
 
 int anon_vma_clone(struct vm *vm, struct vm_area_struct *dst, struct vm_area_struct *src)
 {
+	might_sleep(vm->hw);
 	for (struct list_head *n = src->anon_vma_chain.prev; n != &src->anon_vma_chain; n = n->prev) {
 		struct anon_vma *a = list_entry(n, struct anon_vma_chain, same_vma)->anon_vma;
 		struct anon_vma_chain *avc = avc_alloc(vm);
@@ -123,6 +124,7 @@ int anon_vma_fork(struct vm *vm, struct vm_area_struct *child, struct vm_area_st
 	struct anon_vma *a;
 	int r;
 
+	might_sleep(vm->hw);
 	if (!parent->anon_vma)
 		return 0;
 	child->anon_vma = NULL;

@@ -48,6 +48,7 @@ s64 sys_brk(struct vm *vm, struct task *t, vaddr_t addr)
 {
 	struct mm_struct *mm = t->mm;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!mm)
 		return -ESRCH;

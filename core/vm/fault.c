@@ -346,6 +346,7 @@ MM_INLINE vm_fault_t mm_fault(struct vm_fault *vmf)
 
 vm_fault_t handle_mm_fault(struct vm_fault *vmf)
 {
+	might_sleep(vmf->vm->hw);
 	return mm_fault(vmf);
 }
 
@@ -353,6 +354,7 @@ vm_fault_t fault_in_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, 
 {
 	struct vm_fault vmf = {.vm = vm, .mm = v->vm_mm, .vma = v, .addr = page_start(vm, addr), .write = write};
 
+	might_sleep(vm->hw);
 	return mm_fault(&vmf);
 }
 
@@ -461,6 +463,7 @@ MM_INLINE vm_fault_t user_fault(struct vm *vm, struct task *t, vaddr_t addr, uns
 vm_fault_t do_user_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access,
 			 pt_slot *slot)
 {
+	might_sleep(vm->hw);
 	return user_fault(vm, t, addr, access, slot);
 }
 
@@ -468,6 +471,7 @@ vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, u32 status
 {
 	struct pt_fault_info f = pt_fault_decode(vm->geom, status, addr, vm->task_size, true);
 
+	might_sleep(vm->hw);
 	switch (f.path) {
 	case PT_PATH_PAGE:
 		return user_fault(vm, t, addr,

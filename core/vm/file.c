@@ -152,6 +152,7 @@ s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t b
 	struct transfer x = {.vm = vm, .t = t, .buf = buf};
 	s64 r;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!f)
 		return -ENOMEM;
@@ -169,6 +170,7 @@ s64 sys_fwrite(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t 
 	struct vm_file *f = filemap_find(&vm->files, id);
 	struct transfer x = {.vm = vm, .t = t, .buf = buf};
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!f)
 		return -ENOMEM;
@@ -206,6 +208,7 @@ s64 vm_ftruncate(struct vm *vm, u64 id, u64 size)
 	struct vm_file *f = filemap_find(&vm->files, id);
 	u64 old;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!f)
 		return -ENOMEM;
@@ -224,6 +227,7 @@ s64 sys_unlink(struct vm *vm, u64 id)
 {
 	struct vm_file *f = filemap_find(&vm->files, id);
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!f || f->unlinked)
 		return -ENOENT;
@@ -235,6 +239,7 @@ int vm_punch_hole(struct vm *vm, struct vm_file *f, u64 first, u64 last)
 {
 	u64 entry;
 
+	might_sleep(vm->hw);
 	/* by page, so that private copies stay mapped */
 	for (u64 i = first; (entry = xa_next(&f->mapping.pages, &i, last)); i++) {
 		struct page *p =
@@ -257,6 +262,7 @@ s64 sys_fsync(struct vm *vm, u64 id)
 {
 	struct vm_file *f = filemap_find(&vm->files, id);
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	return f ? file_write_range(vm, f, 0, UINT64_MAX, true) : -ENOMEM;
 }
@@ -268,6 +274,7 @@ s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
 	struct vm_area_struct *v;
 	s64 unmapped = 0;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!t->mm || addr & (page - 1) ||
 	    flags & ~(u32)(MM_MS_ASYNC | MM_MS_INVALIDATE | MM_MS_SYNC) ||
@@ -311,6 +318,7 @@ s64 sys_fadvise(struct vm *vm, u64 id, u32 advice)
 	struct filemap *fm = &vm->files;
 	u64 pages;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!f)
 		return -ENOMEM;
@@ -344,5 +352,6 @@ s64 sys_fadvise(struct vm *vm, u64 id, u32 advice)
 
 u64 vm_drop_pagecache(struct vm *vm)
 {
+	might_sleep(vm->hw);
 	return drop_pagecache(&vm->files);
 }

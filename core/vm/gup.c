@@ -290,6 +290,7 @@ s64 get_user_pages(struct vm *vm, struct task *t, struct mm_struct *mm, vaddr_t 
 	struct gup_op op = {.vm = vm, .task = t, .mm = mm};
 	u64 i;
 
+	might_sleep(vm->hw);
 	if (pages)
 		flags |= FOLL_GET;
 	mmap_read_lock(mm);
@@ -314,6 +315,7 @@ u64 access_remote_vm(struct vm *vm, struct task *t, vaddr_t addr, void *buf, u64
 {
 	u64 page = 1ull << vm->page_shift, done = 0;
 
+	might_sleep(vm->hw);
 	while (t->mm && done < len) {
 		u64 room = page - ((addr + done) & (page - 1)),
 		    n = len - done < room ? len - done : room;
@@ -364,6 +366,7 @@ const char *gup_begin(struct gup_op *op, struct vm *vm, struct task *t, vaddr_t 
 
 const char *gup_step(struct gup_op *op)
 {
+	might_sleep(op->vm->hw);
 	if (!step(op))
 		mmap_read_unlock(op->mm);
 	return gup_point_name(op->point);
@@ -394,6 +397,7 @@ int populate_vma_range(struct vm *vm, struct task *t, struct vm_area_struct *v, 
 	u32 flags = FOLL_TOUCH | FOLL_MLOCK;
 	u64 n = (end - start) >> vm->page_shift;
 
+	might_sleep(vm->hw);
 	if (v->vm_flags & (VM_IO | VM_PFNMAP))
 		return 0;
 	/* private writable pages are copied now, so that later writes do not fault */

@@ -48,11 +48,6 @@ void highmem_destroy(struct highmem *h)
 	kernel_map_destroy(&h->fixmap);
 }
 
-bool highmem_atomic(const struct highmem *h, const struct phys *phys, unsigned cpu)
-{
-	return phys->cpus[cpu].in_irq || (h && h->cpus[cpu].pagefault_disabled);
-}
-
 static bool is_high(const struct highmem *h, const struct page *page)
 {
 	return h->present && zone_is_highmem(page_zone(h->phys, page));
@@ -154,7 +149,7 @@ int kmap(struct highmem *h, unsigned cpu, struct page *page, vaddr_t *va)
 {
 	u32 slot;
 
-	BUG_ON(highmem_atomic(h, h->phys, cpu));
+	BUG_ON(in_atomic(h->phys->hw, cpu));
 	if (!is_high(h, page)) {
 		*va = page_virtual(h, page);
 		return 0;
@@ -181,7 +176,7 @@ static void kunmap_high(struct highmem *h, const struct page *page)
 
 void kunmap(struct highmem *h, unsigned cpu, struct page *page)
 {
-	BUG_ON(h->phys->cpus[cpu].in_irq);
+	BUG_ON(in_interrupt(h->phys->hw, cpu));
 	if (is_high(h, page))
 		kunmap_high(h, page);
 }
@@ -194,7 +189,7 @@ vaddr_t kmap_atomic(struct highmem *h, unsigned cpu, struct page *page)
 	u32 slot;
 	vaddr_t va;
 
-	c->pagefault_disabled++;
+	preempt_disable(h->phys->hw, cpu); /* page faults are disabled by it, too */
 	if (!is_high(h, page))
 		return page_virtual(h, page);
 	slot = find_slot(h, page);
@@ -215,7 +210,7 @@ void kunmap_atomic(struct highmem *h, unsigned cpu, vaddr_t va)
 {
 	struct highmem_cpu *c = &h->cpus[cpu];
 
-	BUG_ON(!c->pagefault_disabled);
+	BUG_ON(!in_atomic(h->phys->hw, cpu));
 	if (h->present && va >= h->fixmap.start && va < h->fixmap.end) {
 		BUG_ON(!c->depth);
 		c->depth--;
@@ -226,7 +221,7 @@ void kunmap_atomic(struct highmem *h, unsigned cpu, vaddr_t va)
 	} else if (h->present && va >= h->pkmap.start && va < h->pkmap.end) {
 		kunmap_high(h, pfn_to_page(h->phys, kernel_map_get(&h->pkmap, va)));
 	}
-	c->pagefault_disabled--;
+	preempt_enable(h->phys->hw, cpu);
 }
 
 void *highmem_ptr(const struct highmem *h, vaddr_t va)

@@ -7,7 +7,7 @@
  *   slot        a page of the pkmap window of 512. pkmap_count: 0 free; 1 mapped but unused, the TLB
  *               may still hold it; n + 1: n users.
  *   fixmap      16 slots a CPU, used as a stack by kmap_atomic.
- *   atomic      a CPU with page faults disabled, or in interrupt: must not sleep.
+ *   atomic      between kmap_atomic() and kunmap_atomic() a CPU must not sleep (core/hw/atomic.h).
  *
  * Owns pkmap table and counts. Invariants I05.3, I05.4: highmem_check(). Linux: mm/highmem.c,
  * arch/arm/mm/highmem.c; left out: wait queues (kmap answers -EAGAIN where Linux would sleep).
@@ -25,8 +25,7 @@
 #define PKMAP_NONE      0xffffu
 
 struct highmem_cpu {
-	u32 depth;             /* kmap_atomic slots in use */
-	u32 pagefault_disabled;
+	u32 depth; /* kmap_atomic slots in use */
 };
 
 struct highmem {
@@ -44,9 +43,6 @@ struct highmem {
 
 int highmem_init(struct highmem *h, struct phys *phys); /* 0 or -ENOMEM */
 void highmem_destroy(struct highmem *h);
-
-/* Must not sleep now. @h may be NULL. */
-bool highmem_atomic(const struct highmem *h, const struct phys *phys, unsigned cpu);
 
 /* Linear address of lowmem, pkmap address of a mapped high page, 0 for others. Atomic. (s2.1) */
 vaddr_t page_virtual(const struct highmem *h, const struct page *page);

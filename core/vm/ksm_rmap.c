@@ -82,6 +82,7 @@ int ksm_madvise(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t 
 {
 	int r;
 
+	might_sleep(vm->hw);
 	if (advice == MM_MADV_MERGEABLE) {
 		if (v->vm_flags & (VM_MERGEABLE | KSM_NEVER))
 			return 0;
@@ -132,6 +133,7 @@ int break_ksm(struct vm *vm, struct vm_area_struct *v, vaddr_t addr)
 	struct page *p = ksm_follow_page(vm, v->vm_mm, addr, NULL);
 	vm_fault_t r;
 
+	might_sleep(vm->hw);
 	while ((p && PageKsm(p)) || is_ksm_zero(vm, v->vm_mm, addr)) {
 		r = fault_in_page(vm, v, addr, true);
 		if (r & VM_FAULT_OOM)
@@ -181,6 +183,7 @@ int rmap_walk_ksm(struct vm *vm, struct page *p, const struct rmap_walk_control 
 	int answer = SWAP_AGAIN;
 	struct rmap_item *item;
 
+	might_sleep(vm->hw);
 	BUG_ON(!PageLocked(p));
 	for (int forks = 0; node && forks < 2; forks++)
 		hlist_for_each_entry(item, &node->hlist, hlist)

@@ -173,6 +173,7 @@ s64 sys_madvise(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 advice
 	vaddr_t end = addr + pages_len;
 	s64 unmapped = 0;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!t->mm || !advice_known(vm, advice) || page_unaligned(vm, addr))
 		return -EINVAL;

@@ -128,6 +128,7 @@ static int populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end, b
 
 void mm_populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end)
 {
+	might_sleep(vm->hw);
 	populate(vm, t, start, end, true);
 }
 
@@ -190,6 +191,7 @@ s64 sys_mlock(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
 	vaddr_t start, end;
 	int r;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!t->mm || flags & ~(u32)MM_MLOCK_ONFAULT)
 		return -EINVAL;
@@ -209,6 +211,7 @@ s64 sys_munlock(struct vm *vm, struct task *t, vaddr_t addr, u64 len)
 {
 	vaddr_t start, end;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	page_range_of(vm, addr, len, &start, &end);
 	return t->mm ? do_mlock(vm, t->mm, start, end, false) : -EINVAL;
@@ -228,6 +231,7 @@ s64 sys_mlockall(struct vm *vm, struct task *t, u32 flags)
 {
 	struct mm_struct *mm = t->mm;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!mm || !flags || flags & ~(u32)(MM_MCL_CURRENT | MM_MCL_FUTURE | MM_MCL_ONFAULT))
 		return -EINVAL;
@@ -247,6 +251,7 @@ s64 sys_mlockall(struct vm *vm, struct task *t, u32 flags)
 
 s64 sys_munlockall(struct vm *vm, struct task *t)
 {
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!t->mm)
 		return -EINVAL;

@@ -69,6 +69,7 @@ int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len)
 	vaddr_t end, last;
 	int r;
 
+	might_sleep(vm->hw);
 	if (page_unaligned(vm, start) || start > vm->task_size || len > vm->task_size - start)
 		return -EINVAL;
 	len = page_align(vm, len);
@@ -93,6 +94,7 @@ int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len)
 
 s64 sys_munmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len)
 {
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	return t->mm ? do_munmap(vm, t->mm, addr, len) : -EINVAL;
 }
@@ -147,6 +149,7 @@ s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *
 	struct vma_link l;
 	int r;
 
+	might_sleep(vm->hw);
 	if (!may_expand_vm(vm, mm, pages) &&
 	    !may_expand_vm(vm, mm, pages - count_vma_pages_range(vm, mm, rq->addr, rq->len)))
 		return -ENOMEM;
@@ -321,6 +324,7 @@ s64 sys_mmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 prot, u32
 	u32 vm_flags = 0;
 	s64 r;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!t->mm)
 		return -ESRCH;

@@ -102,6 +102,7 @@ s64 sys_mprotect(struct vm *vm, struct task *t, vaddr_t start, u64 len, u32 prot
 	u32 grows = prot & (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP);
 	vaddr_t end, at;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	prot &= ~grows;
 	if (grows == (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP) || page_unaligned(vm, start))

@@ -275,6 +275,7 @@ s64 sys_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new
 	u64 charged;
 	s64 r;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!t->mm || flags & ~(u32)(MM_MREMAP_MAYMOVE | MM_MREMAP_FIXED) ||
 	    (flags & MM_MREMAP_FIXED && !(flags & MM_MREMAP_MAYMOVE)) || page_unaligned(vm, addr))

@@ -16,12 +16,14 @@ static void wait_for_daemon(struct hw *hw, u32 round)
 
 void vm_wait_on_page_locked(struct vm *vm, struct page *p)
 {
+	might_sleep(vm->hw);
 	for (u32 i = 0; PageLocked(p) && !wait_on_page_locked(&vm->files, p); i++)
 		wait_for_daemon(vm->hw, i);
 }
 
 void vm_wait_on_page_writeback(struct vm *vm, struct page *p)
 {
+	might_sleep(vm->hw);
 	for (u32 i = 0; PageWriteback(p) && !wait_on_page_writeback(&vm->files, p); i++)
 		wait_for_daemon(vm->hw, i);
 }

@@ -16,6 +16,7 @@ void vm_wait_on_page_writeback(struct vm *vm, struct page *p);
 /* Sleeps until the lock is free and takes it. */
 MM_INLINE void lock_page(struct vm *vm, struct page *p)
 {
+	might_sleep(vm->hw);
 	while (MM_UNLIKELY(!trylock_page(p)))
 		vm_wait_on_page_locked(vm, p);
 }

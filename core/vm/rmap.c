@@ -78,6 +78,7 @@ static __attribute__((noinline)) int walk_ksm(struct vm *vm, struct page *p, str
 /* rmap_walk() in its caller: what a constant control says is known to the compiler, which calls nothing by pointer. */
 MM_INLINE int walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)
 {
+	might_sleep(vm->hw);
 	if (MM_UNLIKELY(PageKsm(p)))
 		return walk_ksm(vm, p, *rwc);
 	return PageAnon(p) ? walk_anon(vm, p, rwc) : walk_file(vm, p, rwc);
@@ -270,6 +271,7 @@ int try_to_unmap(struct vm *vm, struct page *p, unsigned ttu)
 					      .anon_lock = page_lock_anon_vma_read};
 	int r;
 
+	might_sleep(vm->hw);
 	BUG_ON(!PageLocked(p));
 	r = walk(vm, p, &rwc);
 	return r != SWAP_MLOCK && !page_mapped(p) ? SWAP_SUCCESS : r;
@@ -283,6 +285,7 @@ int try_to_munlock(struct vm *vm, struct page *p)
 					      .done = page_not_mapped,
 					      .anon_lock = page_lock_anon_vma_read};
 
+	might_sleep(vm->hw);
 	BUG_ON(!PageLocked(p) || PageLRU(p));
 	return walk(vm, p, &rwc);
 }
@@ -316,6 +319,7 @@ int page_mkclean(struct vm *vm, struct page *p)
 	const struct rmap_walk_control rwc = {
 		.arg = &cleaned, .rmap_one = page_mkclean_one, .invalid_vma = is_private};
 
+	might_sleep(vm->hw);
 	BUG_ON(!PageLocked(p));
 	if (page_mapped(p) && !PageAnon(p))
 		walk(vm, p, &rwc);

@@ -156,6 +156,7 @@ pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm
 int page_referenced_mapped(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags);
 MM_INLINE int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
 {
+	might_sleep(vm->hw);
 	*vm_flags = 0;
 	return page_mapped(p) ? page_referenced_mapped(vm, p, is_locked, vm_flags) : 0;
 }

@@ -118,6 +118,7 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 	swp_entry_t e;
 	struct page *p;
 
+	might_sleep(vmf->vm->hw);
 	if (is_migration_entry(vmf->pte))
 		return migration_entry_wait(vmf);
 	e = pte_to_swp_entry(vmf->pte);

@@ -252,6 +252,7 @@ static int try_to_unuse(struct vm *vm, struct swap_info_struct *si)
 
 int sys_swapon(struct vm *vm, const struct swap_area *area)
 {
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	return swap_area_add(&vm->swap, area);
 }
@@ -260,6 +261,7 @@ int sys_swapoff(struct vm *vm, struct swap_info_struct *si)
 {
 	int r;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!si)
 		return -EINVAL;

@@ -244,6 +244,7 @@ int vm_spawn(struct vm *vm, struct task *t, vaddr_t brk, vaddr_t stack_top)
 	struct mm_struct *mm;
 	int r;
 
+	might_sleep(vm->hw);
 	drop_mm(vm, t);
 	mm = mm_alloc(vm);
 	if (!mm)
@@ -261,6 +262,7 @@ int vm_fork(struct vm *vm, struct task *parent, struct task *child)
 {
 	struct mm_struct *mm;
 
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	if (!parent->mm)
 		return -ESRCH;
@@ -277,6 +279,7 @@ int vm_fork(struct vm *vm, struct task *parent, struct task *child)
 
 void vm_exit(struct vm *vm, struct task *t)
 {
+	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	drop_mm(vm, t);
 }

@@ -88,6 +88,7 @@ static void account(struct vm *vm, struct mm_struct *mm, const struct vm_area_st
 
 int vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, struct vma_link *l)
 {
+	might_sleep(vm->hw);
 	v->vm_mm = mm;
 	if (vma_index_insert(vm, mm, v, l))
 		return -ENOMEM;
@@ -121,6 +122,7 @@ int insert_vm_struct(struct vm *vm, struct mm_struct *mm, struct vm_area_struct 
 {
 	struct vma_link l;
 
+	might_sleep(vm->hw);
 	if (!v->vm_file)
 		v->vm_pgoff = v->vm_start >> vm->page_shift;
 	if (find_vma_links(vm, mm, v->vm_start, v->vm_end, &l))
@@ -323,6 +325,7 @@ struct vm_area_struct *vma_merge(struct vm *vm, const struct vma_merge *m)
 	struct vm_area_struct *prev = m->prev, *area, *next;
 	bool next_fits;
 
+	might_sleep(vm->hw);
 	if (m->flags & VM_SPECIAL)
 		return NULL;
 	area = next = prev ? prev->vm_next : m->mm->mmap;
@@ -352,11 +355,12 @@ static int drop_split(struct vm *vm, struct vm_area_struct *n)
 int split_vma_unlimited(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below)
 {
 	struct mm_struct *mm = v->vm_mm;
-	struct vm_area_struct *n = vma_dup(vm, v);
-	struct vm_area_struct old = *v;
+	struct vm_area_struct *n, old = *v;
 	struct vma_link l;
 	u64 upper = v->vm_pgoff + ((addr - v->vm_start) >> vm->page_shift);
 
+	might_sleep(vm->hw);
+	n = vma_dup(vm, v);
 	VM_BUG_ON(addr <= v->vm_start || addr >= v->vm_end);
 	if (!n)
 		return -ENOMEM;
@@ -389,6 +393,7 @@ int split_vma_unlimited(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, b
 
 int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below)
 {
+	might_sleep(vm->hw);
 	if (v->vm_mm->map_count >= vm->max_map_count)
 		return -ENOMEM;
 	return split_vma_unlimited(vm, v, addr, new_below);

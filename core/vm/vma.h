@@ -116,6 +116,7 @@ int vma_check(struct vm *vm, struct mm_struct *mm, char *why, size_t n);
 int anon_vma_prepare_slow(struct vm *vm, struct vm_area_struct *v);
 MM_INLINE int anon_vma_prepare(struct vm *vm, struct vm_area_struct *v)
 {
+	might_sleep(vm->hw);
 	return MM_LIKELY(v->anon_vma) ? 0 : anon_vma_prepare_slow(vm, v);
 }
 /* Links @dst to every anon_vma of @src (spec 08 s2.2). 0 or -ENOMEM with nothing linked. */

@@ -10,7 +10,7 @@
 
 #include "core/base/bits.h"
 #include "core/phys/page_alloc.h"
-#include "core/vm/highmem.h"
+#include "core/hw/atomic.h"
 
 #define IOREMAP_MAX_ORDER 24
 #define SHMLBA            (16 * KiB) /* four pages on ARM */
@@ -359,7 +359,7 @@ static vaddr_t do_vmalloc(struct vmalloc *v, unsigned cpu, u64 size, u64 align, 
 	u64 n = (size + page_size(v) - 1) >> v->page_shift;
 	struct vm_struct *vm;
 
-	BUG_ON(highmem_atomic(v->highmem, v->phys, cpu));
+	BUG_ON(in_atomic(v->phys->hw, cpu));
 	if (!size || n > v->phys->totalram_pages || size + page_size(v) < size) {
 		fail(v, -ENOMEM, "allocation failure", size);
 		return 0;
@@ -434,9 +434,10 @@ void vfree(struct vmalloc *v, unsigned cpu, vaddr_t addr)
 {
 	struct vmap_area *a;
 
+	BUG_ON(!in_interrupt(v->phys->hw, cpu) && in_atomic(v->phys->hw, cpu));
 	if (!addr)
 		return;
-	if (v->phys->cpus[cpu].in_irq) {
+	if (in_interrupt(v->phys->hw, cpu)) {
 		a = find_vmap_area(v, addr);
 		if (a && a->vm && a->vm->addr == addr)
 			list_move_tail(&a->vm->deferred, &v->deferred);
@@ -449,6 +450,7 @@ void vfree(struct vmalloc *v, unsigned cpu, vaddr_t addr)
 
 void vfree_deferred(struct vmalloc *v, unsigned cpu)
 {
+	cpu_might_sleep(v->phys->hw, cpu);
 	while (!list_empty(&v->deferred)) {
 		struct vm_struct *vm = list_first_entry(&v->deferred, struct vm_struct, deferred);
 
@@ -461,7 +463,7 @@ vaddr_t vmap(struct vmalloc *v, unsigned cpu, struct page *const *pages, u64 cou
 {
 	struct vm_struct *vm;
 
-	BUG_ON(highmem_atomic(v->highmem, v->phys, cpu));
+	BUG_ON(in_atomic(v->phys->hw, cpu));
 	if (!count || count > v->phys->totalram_pages)
 		return 0;
 	vm = get_vm_area(v, cpu, count << v->page_shift, 1, VMALLOC_MAP, "vmap");
@@ -478,7 +480,7 @@ vaddr_t vmap(struct vmalloc *v, unsigned cpu, struct page *const *pages, u64 cou
 
 void vunmap(struct vmalloc *v, unsigned cpu, vaddr_t addr)
 {
-	BUG_ON(v->phys->cpus[cpu].in_irq);
+	BUG_ON(in_atomic(v->phys->hw, cpu));
 	if (addr)
 		do_vfree(v, cpu, addr, false);
 }
@@ -498,6 +500,7 @@ vaddr_t ioremap(struct vmalloc *v, unsigned cpu, paddr_t pa, u64 size)
 	u64 offset = pa & (page_size(v) - 1), bytes;
 	struct vm_struct *vm;
 
+	cpu_might_sleep(v->phys->hw, cpu);
 	if (!size || pa + size - 1 < pa)
 		return 0;
 	for (unsigned i = 0; i < v->nr_statics; i++)
@@ -524,6 +527,7 @@ vaddr_t ioremap(struct vmalloc *v, unsigned cpu, paddr_t pa, u64 size)
 
 void iounmap(struct vmalloc *v, unsigned cpu, vaddr_t addr)
 {
+	cpu_might_sleep(v->phys->hw, cpu);
 	for (unsigned i = 0; i < v->nr_statics; i++)
 		if (addr - v->statics[i].va < v->statics[i].size)
 			return;

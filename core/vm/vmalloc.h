@@ -61,7 +61,6 @@ struct vmalloc_static { /* platform io, mapped at boot */
 struct vmalloc {
 	struct kmem *kmem;
 	struct phys *phys;
-	const struct highmem *highmem; /* knows who is atomic; NULL: nobody */
 	struct kernel_map map;
 	unsigned page_shift, word;
 	vaddr_t start, end;

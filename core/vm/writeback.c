@@ -116,6 +116,7 @@ int file_write_range(struct vm *vm, struct vm_file *f, u64 first, u64 last, bool
 {
 	u64 index = first;
 
+	might_sleep(vm->hw);
 	if (f->shmem)
 		return 0;
 	write_range(vm, &f->mapping, &index, last, UINT64_MAX, wait);
@@ -149,6 +150,7 @@ u64 writeback_pages(struct vm *vm, u64 nr)
 		list_empty(dirty) ? NULL : list_last_entry(dirty, struct address_space, dirty_link);
 	u64 written = 0;
 
+	might_sleep(vm->hw);
 	while (written < nr && !list_empty(dirty)) {
 		struct address_space *m = list_first_entry(dirty, struct address_space, dirty_link);
 
@@ -220,6 +222,7 @@ void balance_dirty_pages(struct vm *vm)
 {
 	u64 background, dirty, now = nr_dirty(vm) + (u64)global_page_state(vm->phys, NR_WRITEBACK);
 
+	might_sleep(vm->hw);
 	global_dirty_limits(vm, &background, &dirty);
 	if (MM_LIKELY(now <= background))
 		return;

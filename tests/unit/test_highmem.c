@@ -161,7 +161,7 @@ static void test_A05_15(void **state)
 	kunmap_atomic(&h, 0, a);
 	kunmap_atomic(&h, 1, c);
 	assert_int_equal(h.cpus[0].depth, 0);
-	assert_false(highmem_atomic(&h, p, 0));
+	assert_false(in_atomic(p->hw, 0));
 	assert_int_equal(kernel_map_get(&h.fixmap, b), page_to_pfn(p, page[1])); /* stays, without debug */
 	b = kmap_atomic(&h, 0, page[3]);
 	assert_int_equal(kernel_map_get(&h.fixmap, b), page_to_pfn(p, page[3]));
@@ -197,10 +197,10 @@ static void test_A05_17(void **state)
 	assert_int_equal(kmap_atomic(&h, 0, page[0]), va);
 	assert_int_equal(h.pkmap_count[1], 3);
 	assert_int_equal(h.cpus[0].depth, 0);
-	assert_true(highmem_atomic(&h, p, 0));
+	assert_true(in_atomic(p->hw, 0));
 	kunmap_atomic(&h, 0, va);
 	assert_int_equal(h.pkmap_count[1], 2);
-	assert_false(highmem_atomic(&h, p, 0));
+	assert_false(in_atomic(p->hw, 0));
 }
 
 /* I05.3 and I05.4 after each of many random steps, against a naive count of users. */
@@ -247,9 +247,9 @@ static void test_no_highmem(void **state)
 		va = map(page[0]);
 		assert_ptr_equal(highmem_ptr(&h, va), page_address(p, page[0]));
 		assert_int_equal(kmap_atomic(&h, 0, page[0]), va);
-		assert_true(highmem_atomic(&h, p, 0));
+		assert_true(in_atomic(p->hw, 0));
 		kunmap_atomic(&h, 0, va);
-		assert_false(highmem_atomic(&h, p, 0));
+		assert_false(in_atomic(p->hw, 0));
 		down(NULL);
 	}
 }

@@ -23,7 +23,6 @@ static void boot(const char *pairs)
 	k = kmem_rig_boot(&rig, pairs);
 	assert_int_equal(highmem_init(&hm, k->phys), 0);
 	assert_int_equal(vmalloc_init(&v, k), 0);
-	v.highmem = &hm;
 }
 
 static void check(void)
@@ -295,9 +294,9 @@ static void test_A05_18(void **state)
 	kunmap_atomic(&hm, 0, at);
 	assert_int_equal(kmap(&hm, 0, page, &va), 0);
 	kunmap(&hm, 0, page);
-	k->phys->cpus[0].in_irq = true;
+	irq_enter(k->hw, 0);
 	ASSERT_BUG(vmalloc(&v, 0, 4096));
-	k->phys->cpus[0].in_irq = false;
+	irq_exit(k->hw, 0);
 	free_page_page(k->phys, 0, page);
 }
 
@@ -436,10 +435,10 @@ static void test_variants(void **state)
 	assert_int_equal(buf[4095], 9);
 	assert_int_equal(buf[4096], 0);
 	assert_int_equal(vread(&v, buf, v.end - 4096, 4096), 0);
-	k->phys->cpus[0].in_irq = true;
+	irq_enter(k->hw, 0);
 	vfree(&v, 0, a); /* queued */
 	assert_non_null(vmalloc_ptr(&v, a));
-	k->phys->cpus[0].in_irq = false;
+	irq_exit(k->hw, 0);
 	vfree_deferred(&v, 0);
 	assert_null(vmalloc_ptr(&v, a));
 }
