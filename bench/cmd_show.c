@@ -71,7 +71,7 @@ int cmd_show(int argc, char **argv)
 		       "slabinfo, "
 		       "vmallocinfo, meminfo, vmstat, maps, smaps, swaps (as the files of /proc), "
 		       "layout, "
-		       "memblock, pgtables, config.",
+		       "memblock, pgtables, pagemap, config.",
 	};
 	struct show_args a = {0};
 	struct machine *m;

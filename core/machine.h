@@ -99,6 +99,12 @@ struct machine_totals {
 };
 MM_PUBLIC void machine_totals(const struct machine *m, struct machine_totals *out);
 
+/*
+ * What /proc/@pid/pagemap would say of the @n pages from @addr on (Linux's format: PFN, 61 file, 62 swapped,
+ * 63 present). 0, -EINVAL: @addr is not page-aligned, or -ESRCH: no such address space.
+ */
+MM_PUBLIC int machine_pagemap(struct machine *m, u32 pid, vaddr_t addr, u64 n, u64 *entries);
+
 struct machine_task;
 struct machine_vma;
 

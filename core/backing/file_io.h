@@ -36,12 +36,14 @@ struct file_actor {
 
 /*
  * Reads up to @len bytes at @pos; the number read, 0 at and after the end, or if nothing was read
- * -EBADF, -EIO, -ENOMEM or the actor's error.
+ * -EBADF, -EIO, -ENOMEM or the actor's error. May sleep.
  */
 s64 file_read(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 	      const struct file_actor *actor);
-/* Writes @len bytes at @pos; the number written, or if nothing was -EBADF, -EFBIG, -EIO, -ENOMEM,
- * -EFAULT. */
+/*
+ * Writes @len bytes at @pos; the number written, or if nothing was -EBADF, -EFBIG, -EIO, -ENOMEM, -EFAULT.
+ * May sleep.
+ */
 s64 file_write(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 	       const struct file_actor *actor);
 

@@ -161,7 +161,7 @@ MM_INLINE struct page *filemap_lookup(const struct phys *phys, const struct vm_f
 	return mapping_peek(phys, &f->mapping, index);
 }
 
-/* The same with a reference. */
+/* The same with a reference. Atomic. */
 MM_INLINE struct page *find_get_page(const struct filemap *fm, const struct address_space *m,
 				     u64 index)
 {
@@ -179,11 +179,13 @@ MM_INLINE struct page *find_get_page(const struct filemap *fm, const struct addr
  */
 int add_to_page_cache_locked(struct filemap *fm, struct page *p, struct address_space *m, u64 index,
 			     u64 *shadow);
-/* The same with a page nobody else knows: locks it, decides by the shadow whether it is active, and
- * queues it for the LRU. Not locked on failure. */
+/*
+ * The same with a page nobody else knows: locks it, decides by the shadow whether it is active, and
+ * queues it for the LRU. Not locked on failure. May sleep.
+ */
 int add_to_page_cache_lru(struct filemap *fm, struct page *p, struct address_space *m, u64 index);
 
-/* Takes locked, unmapped @p out of the cache, dirty or not; drops the cache's reference. */
+/* Takes locked, unmapped @p out of the cache, dirty or not; drops the cache's reference. Atomic. */
 void delete_from_page_cache(struct filemap *fm, struct page *p);
 /*
  * The same for a page whose count reclaim froze at 0, which drops no reference; @shadow (a value,
@@ -204,7 +206,8 @@ void page_cache_drop_shadows(struct filemap *fm, struct xa_node *leaf);
 
 /*
  * Sets the size. Pages beyond the new end go, dirty or not, and so do shadows, swap slots and
- * stored contents; the rest of the last page becomes zeros. No page beyond may be mapped any more.
+ * stored contents; the rest of the last page becomes zeros. No page beyond may be mapped any more. May
+ * sleep.
  */
 void filemap_truncate(struct filemap *fm, struct vm_file *f, u64 size);
 /* Pages [first, last] become holes, which read as zeros. None may be mapped any more. 0 or -ENOSPC. */

@@ -202,7 +202,7 @@ MM_INLINE swp_entry_t page_swp_entry(const struct page *p)
 
 /*
  * Gives an anonymous page a slot and puts it into the swap cache, dirty; one reference more. False:
- * no slot, or no memory. (spec 08 s7 step 1)
+ * no slot, or no memory. May sleep. (spec 08 s7 step 1)
  */
 bool add_to_swap(struct swap *sw, struct page *p);
 /* Puts @p in the cache under @e, whose slot has HAS_CACHE. 0 or -ENOMEM. */
@@ -227,7 +227,10 @@ struct page *swap_cache_peek(const struct swap *sw, swp_entry_t e);
  * error). NULL: no memory, or the slot is not used any more. Any lock state. (spec 08 s8.1)
  */
 struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp);
-/* The same after reading the aligned block around @e, sized by the last hits. */
+/*
+ * The same after reading the aligned block around @e, sized by the last hits. Atomic iff @gfp lacks
+ * MM_GFP_WAIT.
+ */
 struct page *swapin_readahead(struct swap *sw, swp_entry_t e, gfp_t gfp);
 /* Window of the next read-ahead at @offset; moves its state. */
 u32 swapin_nr_pages(struct swap *sw, u32 offset);
@@ -236,7 +239,7 @@ u32 swapin_nr_pages(struct swap *sw, u32 offset);
 u32 page_swapcount(const struct swap *sw, const struct page *p);
 /* Nobody else needs the page as it is: may be written in place. Drops its slot if it can. */
 bool reuse_swap_page(struct swap *sw, struct page *p);
-/* Out of the cache, dirty, if no page table refers to the slot and it is not being written. */
+/* Out of the cache, dirty, if no page table refers to the slot and it is not being written. Atomic. */
 bool try_to_free_swap(struct swap *sw, struct page *p);
 /* An unmapped page on its way out of an address space: gives up its slot if possible. Not locked.
  */

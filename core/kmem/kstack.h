@@ -58,16 +58,17 @@ void kstacks_destroy(struct kstacks *s);
 
 /* A stack for @task; NULL: no memory. Counts nr_kernel_stack. May sleep. */
 struct kstack *kstack_alloc(struct kstacks *s, unsigned cpu, u64 task);
+/* Gives @st and its pages back. Atomic; with vmapstack=1 it sleeps, as vfree() does. */
 void kstack_free(struct kstacks *s, unsigned cpu, struct kstack *st);
 
-/* Calls a function with a frame of @bytes. 0; -EFAULT: ran into the guard page, nothing was written. */
+/* Calls a function with a frame of @bytes. 0; -EFAULT: ran into the guard page, nothing was written. Atomic. */
 int kstack_push_frame(struct kstacks *s, struct kstack *st, u32 bytes);
 void kstack_pop_frame(struct kstacks *s, struct kstack *st);
 
-/* An interrupt handler with @bytes of frames, come and gone, on the interrupted task's stack. */
+/* An interrupt handler with @bytes of frames, come and gone, on the interrupted task's stack. Atomic. */
 int kstack_interrupt(struct kstacks *s, struct kstack *st, u32 bytes);
 
-/* KSTACK_* bits; 0: intact. */
+/* KSTACK_* bits; 0: intact. Atomic. */
 unsigned kstack_check(struct kstacks *s, const struct kstack *st);
 
 /* Linux's current_thread_info(): the stack's base from any stack address. */

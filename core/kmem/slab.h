@@ -156,7 +156,10 @@ struct kmem_cache *kmem_cache_create(struct kmem *k, const char *name, size_t si
 /* Drops a reference; at 0 frees everything. -EBUSY while objects live: the cache works on. May sleep. */
 int kmem_cache_destroy(struct kmem_cache *c, unsigned cpu);
 
-/* Drains all CPUs, destroys free slabs; 1 if slabs remain, else 0. smp=1: other CPUs must be idle. */
+/*
+ * Drains all CPUs, destroys free slabs; 1 if slabs remain, else 0. smp=1: other CPUs must be idle. May
+ * sleep.
+ */
 int kmem_cache_shrink(struct kmem_cache *c, unsigned cpu);
 
 /* One pass of the periodic reaper on @c for @cpu; @due: the node's turn has come. (spec 04 s5) */
@@ -203,6 +206,7 @@ MM_INLINE void *kmem_cache_alloc(struct kmem_cache *c, unsigned cpu, gfp_t gfp)
 	return obj;
 }
 
+/* The same, zeroed. Atomic iff @gfp lacks MM_GFP_WAIT. */
 MM_INLINE void *kmem_cache_zalloc(struct kmem_cache *c, unsigned cpu, gfp_t gfp)
 {
 	return kmem_cache_alloc(c, cpu, gfp | MM_GFP_ZERO);
@@ -238,7 +242,10 @@ MM_INLINE struct kmem_cache *kmalloc_slab(struct kmem *k, size_t size, gfp_t gfp
 /* NULL or ZERO_SIZE_PTR by @size; warns about a size that no class has. */
 void *kmalloc_no_class(struct kmem *k, size_t size, gfp_t gfp);
 
-/* At least @size bytes, physically contiguous, never highmem. 0: ZERO_SIZE_PTR. (spec 04 s6) */
+/*
+ * At least @size bytes, physically contiguous, never highmem. 0: ZERO_SIZE_PTR. Atomic iff @gfp lacks
+ * MM_GFP_WAIT. (spec 04 s6)
+ */
 MM_INLINE void *kmalloc(struct kmem *k, unsigned cpu, size_t size, gfp_t gfp)
 {
 	struct kmem_cache *c = kmalloc_slab(k, size, gfp);
@@ -246,15 +253,16 @@ MM_INLINE void *kmalloc(struct kmem *k, unsigned cpu, size_t size, gfp_t gfp)
 	return MM_LIKELY(c) ? kmem_cache_alloc(c, cpu, gfp) : kmalloc_no_class(k, size, gfp);
 }
 
+/* The same, zeroed. Atomic iff @gfp lacks MM_GFP_WAIT. */
 MM_INLINE void *kzalloc(struct kmem *k, unsigned cpu, size_t size, gfp_t gfp)
 {
 	return kmalloc(k, cpu, size, gfp | MM_GFP_ZERO);
 }
 
-/* n * size bytes, zeroed; NULL also when the product overflows. */
+/* n * size bytes, zeroed; NULL also when the product overflows. Atomic iff @gfp lacks MM_GFP_WAIT. */
 void *kcalloc(struct kmem *k, unsigned cpu, size_t n, size_t size, gfp_t gfp);
 
-/* NULL and ZERO_SIZE_PTR: nothing. */
+/* NULL and ZERO_SIZE_PTR: nothing. Atomic. */
 MM_INLINE void kfree(struct kmem *k, unsigned cpu, void *p)
 {
 	struct page *page;
@@ -266,9 +274,13 @@ MM_INLINE void kfree(struct kmem *k, unsigned cpu, void *p)
 	kmem_cache_free(page->slab_cache, cpu, p);
 }
 
-size_t ksize(struct kmem *k, const void *p); /* size of the class; 0 for NULL and ZERO_SIZE_PTR */
+/* Size of the class that @p is of; 0 for NULL and ZERO_SIZE_PTR. Atomic. */
+size_t ksize(struct kmem *k, const void *p);
 
-/* Fits the old class: the same pointer. @size 0: freed, ZERO_SIZE_PTR. NULL: no memory, @p untouched. */
+/*
+ * Fits the old class: the same pointer. @size 0: freed, ZERO_SIZE_PTR. NULL: no memory, @p untouched. Atomic
+ * iff @gfp lacks MM_GFP_WAIT.
+ */
 void *krealloc(struct kmem *k, unsigned cpu, void *p, size_t size, gfp_t gfp);
 
 /* One cache in numbers: what slabinfo prints and the `lists kind=cache` snapshot holds. */

@@ -15,7 +15,7 @@
 bool apply_file(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_ext *ext,
 		const struct op_strings *strings, s64 *answer);
 
-/* drop_caches: 1 page cache, 2 slab, 3 both; also the sysctl of that name. 0 or -EINVAL. */
+/* drop_caches: 1 page cache, 2 slab, 3 both; also the sysctl of that name. 0 or -EINVAL. May sleep. */
 int apply_drop_caches(struct machine *m, u64 what);
 
 #endif

@@ -12,8 +12,8 @@
 
 static const char *const views[] = {
 	"buddyinfo", "zoneinfo", "pagetypeinfo", "slabinfo", "vmallocinfo", "meminfo", "vmstat",
-	"graph", "maps", "smaps", "swaps", "layout", "memblock", "pgtables", "config",
-	"events", "lru_gen",
+	"graph", "maps", "smaps", "swaps", "layout", "memblock", "pgtables", "pagemap",
+	"config", "events", "lru_gen",
 };
 
 const char *machine_view_name(unsigned i)
@@ -111,6 +111,13 @@ int machine_mmu(const struct machine *m, u32 pid, int *geom, struct pt_mem *mem,
 	*mem = m->vm.mem;
 	*mmu = vm_mmu(&m->vm, mm);
 	return 0;
+}
+
+int machine_pagemap(struct machine *m, u32 pid, vaddr_t addr, u64 n, u64 *entries)
+{
+	const struct mm_struct *mm = vm_mm_of_pid(&m->vm, pid);
+
+	return mm ? vm_pagemap(&m->vm, mm, addr, n, entries) : -ESRCH;
 }
 
 size_t machine_nr_tasks(const struct machine *m)

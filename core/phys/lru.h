@@ -101,7 +101,7 @@ void lru_add_drain_vec(struct lru *lru, struct pagevec *pv);
 
 /*
  * Queues a page that is on no list; takes a reference until the batch is drained. A full batch is
- * drained first: 14 pages wait, the 15th call moves them.
+ * drained first: 14 pages wait, the 15th call moves them. Atomic.
  */
 MM_INLINE void lru_cache_add(struct lru *lru, struct page *p)
 {
@@ -121,13 +121,14 @@ void lru_add_now(struct lru *lru, struct page *p);
 /* The same onto the unevictable list: PG_active goes, PG_unevictable comes. */
 void lru_add_unevictable(struct lru *lru, struct page *p);
 
-/* Drains all batches of a CPU, or of all. */
+/* Drains all batches of a CPU. Atomic. */
 void lru_add_drain(struct lru *lru, unsigned cpu);
+/* The same of all CPUs, on each of which Linux runs a work item. May sleep. */
 void lru_add_drain_all(struct lru *lru);
 
 /*
  * Second chance (spec 09 s2): unreferenced -> referenced -> active, unreferenced -> referenced.
- * Counts pgactivate when the page moves, and the lruvec's inactive_age for file pages at once.
+ * Counts pgactivate when the page moves, and the lruvec's inactive_age for file pages at once. Atomic.
  */
 void mark_page_accessed(struct lru *lru, struct page *p);
 /* Moves an inactive page to its active list: through a batch, at once on a machine of one CPU. */
@@ -151,9 +152,9 @@ MM_INLINE bool lru_charge(struct lru *lru)
 	return MM_LIKELY(!lru->limit) || lru_charge_slow(lru);
 }
 
-/* Takes @p off its list with a reference of its own: 0, or -EBUSY if it is on none. */
+/* Takes @p off its list with a reference of its own: 0, or -EBUSY if it is on none. Atomic. */
 int isolate_lru_page(struct lru *lru, struct page *p);
-/* Back through the batch, or to the unevictable list if mlocked; drops isolate's reference. */
+/* Back through the batch, or to the unevictable list if mlocked; drops isolate's reference. Atomic. */
 void putback_lru_page(struct lru *lru, struct page *p);
 
 /* Takes @p off its list. False if it is on none. No reference is taken. */

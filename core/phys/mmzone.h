@@ -407,7 +407,7 @@ MM_INLINE u64 zone_end_pfn(const struct zone *z)
 
 /*
  * Host address of a page's contents; NULL for highmem pages, which need kmap (spec 12 s2).
- * virt_to_page: any address inside the page.
+ * virt_to_page: any address inside the page. Atomic.
  */
 MM_INLINE void *page_address(const struct phys *phys, const struct page *page)
 {

@@ -125,12 +125,13 @@ MM_INLINE bool PageKsm(const struct page *p)
 	return (p->mapping & PAGE_MAPPING_FLAGS) == (PAGE_MAPPING_ANON | PAGE_MAPPING_KSM);
 }
 
+/* References to the page. Atomic. */
 MM_INLINE s32 page_count(const struct page *p)
 {
 	return p->_count;
 }
 
-/* Number of PTEs that map the page. */
+/* Number of PTEs that map the page. Atomic. */
 MM_INLINE s32 page_mapcount(const struct page *p)
 {
 	return p->_mapcount;
@@ -141,7 +142,7 @@ MM_INLINE bool page_mapped(const struct page *p)
 	return p->_mapcount > 0;
 }
 
-/* Takes a reference; the caller must already hold one (or know that somebody does). */
+/* Takes a reference; the caller must already hold one (or know that somebody does). Atomic. */
 MM_INLINE void get_page(struct page *p)
 {
 	VM_BUG_ON(p->_count <= 0);
@@ -164,12 +165,13 @@ MM_INLINE bool put_page_testzero(struct page *p)
 	return --p->_count == 0;
 }
 
-/* PG_locked (spec 07 s1.3). Sleeping on it: core/vm/page_lock.h. */
+/* Takes PG_locked; false: somebody has it. Sleeping on it: core/vm/page_lock.h. Atomic. (spec 07 s1.3) */
 MM_INLINE bool trylock_page(struct page *p)
 {
 	return !TestSetPageLocked(p);
 }
 
+/* @p must be locked. Atomic. */
 MM_INLINE void unlock_page(struct page *p)
 {
 	VM_BUG_ON(!PageLocked(p));

@@ -14,11 +14,12 @@
 /*
  * 2^@order adjacent pages, count 1 on the first; NULL if the watermarks forbid it and
  * phys->on_pressure could not help, or for order >= MAX_ORDER. Counts pgalloc_<zone>. MM_GFP_ZERO
- * clears the contents, MM_GFP_COMP makes a compound page. (spec 03 s8)
+ * clears the contents, MM_GFP_COMP makes a compound page. Atomic iff @gfp lacks MM_GFP_WAIT. (spec 03 s8)
  */
 struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned order);
 struct page *alloc_pages_node(struct phys *phys, unsigned cpu, int nid, gfp_t gfp, unsigned order);
 
+/* One page. Atomic iff @gfp lacks MM_GFP_WAIT. */
 MM_INLINE struct page *alloc_page(struct phys *phys, unsigned cpu, gfp_t gfp)
 {
 	return alloc_pages(phys, cpu, gfp, 0);
@@ -35,6 +36,7 @@ unsigned alloc_pages_bulk(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned n
  */
 void free_pages_page(struct phys *phys, unsigned cpu, struct page *page, unsigned order);
 
+/* The same of one page. Atomic. */
 MM_INLINE void free_page_page(struct phys *phys, unsigned cpu, struct page *page)
 {
 	free_pages_page(phys, cpu, page, 0);
@@ -51,25 +53,34 @@ void free_hot_cold_page(struct phys *phys, unsigned cpu, struct page *page, bool
 
 /*
  * Drops a reference of @page or, for a tail, of its compound page; frees at 0. The caller must have
- * taken the page off every LRU list.
+ * taken the page off every LRU list. Atomic.
  */
 void put_page(struct phys *phys, unsigned cpu, struct page *page);
 
-/* Addresses instead of pages: NULL for none; MM_GFP_HIGHMEM is forbidden. NULL is no-op to free. */
+/*
+ * Addresses instead of pages: NULL for none; MM_GFP_HIGHMEM is forbidden (an assertion). Atomic iff @gfp
+ * lacks MM_GFP_WAIT. (spec 03 s9)
+ */
 void *get_free_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned order);
 void *get_zeroed_page(struct phys *phys, unsigned cpu, gfp_t gfp);
-void free_pages(struct phys *phys, unsigned cpu, void *addr, unsigned order);
 MM_INLINE void *get_free_page(struct phys *phys, unsigned cpu, gfp_t gfp)
 {
 	return get_free_pages(phys, cpu, gfp, 0);
 }
+
+/* Gives them back; @order must match. NULL: nothing. Atomic. */
+void free_pages(struct phys *phys, unsigned cpu, void *addr, unsigned order);
 MM_INLINE void free_page(struct phys *phys, unsigned cpu, void *addr)
 {
 	free_pages(phys, cpu, addr, 0);
 }
 
-/* Whole pages for @size bytes; the order's surplus is freed at once. (spec 03 s9) */
+/*
+ * Whole pages for @size bytes, or NULL; the order's surplus is freed at once. Atomic iff @gfp lacks
+ * MM_GFP_WAIT. (spec 03 s9)
+ */
 void *alloc_pages_exact(struct phys *phys, unsigned cpu, u64 size, gfp_t gfp);
+/* Gives them back, page by page; @size as it was asked for. NULL: nothing. Atomic. */
 void free_pages_exact(struct phys *phys, unsigned cpu, void *addr, u64 size);
 
 /* Makes a non-compound block 2^@order single pages with count 1 each. */

@@ -79,7 +79,7 @@ int compaction_sysctl(struct compaction *c, const char *name, const char *value)
 /* I10.4: 0, or 10004 with a sentence in @why. */
 int compaction_check(struct compaction *c, char *why, size_t n);
 
-/* Spec 10 s5: towards 0 lack of memory, towards 1000 fragmentation, -1000: a block would do. */
+/* Spec 10 s5: towards 0 lack of memory, towards 1000 fragmentation, -1000: a block would do. Atomic. */
 int fragmentation_index(const struct zone *z, unsigned order);
 /* COMPACT_SKIPPED, COMPACT_CONTINUE or COMPACT_PARTIAL (the allocation would succeed as it is). */
 enum compact_result compaction_suitable(const struct compaction *c, const struct zone *z, int order,
@@ -92,8 +92,7 @@ void compaction_defer_reset(struct zone *z, int order, bool alloc_success);
 bool compaction_restarting(const struct zone *z, int order);
 void reset_isolation_suitable(struct compaction *c, pg_data_t *node);
 
-/* Runs from the cached pfns until a page of cc->order is there or the scanners meet. (spec 10 s6)
- */
+/* Runs from the cached pfns until a page of cc->order is there or the scanners meet. May sleep. (spec 10 s6) */
 enum compact_result compact_zone(struct compact_control *cc);
 /* The same with a control of its own. */
 enum compact_result compact_zone_order(struct compaction *c, struct zone *z, int order,
@@ -102,7 +101,7 @@ enum compact_result compact_zone_order(struct compaction *c, struct zone *z, int
 
 /*
  * For an allocation that failed: compacts the zones it may use. (spec 10 s8 "direct") The page, or
- * NULL. Counts compact_stall, compact_success, compact_fail; *@deferred: all zones were deferred.
+ * NULL. Counts compact_stall, compact_success, compact_fail; *@deferred: all zones were deferred. May sleep.
  */
 struct page *alloc_pages_direct_compact(struct compaction *c, struct alloc_context *ac,
 					enum migrate_mode mode, bool *deferred);
@@ -110,7 +109,7 @@ enum compact_result try_to_compact_pages(struct compaction *c, const struct allo
 					 enum migrate_mode mode);
 /* kswapd's: asynchronous, all zones of the node. */
 void compact_pgdat(struct compaction *c, pg_data_t *node, int order);
-/* compact_memory: everything, synchronously, ignoring skip bits. */
+/* compact_memory: everything, synchronously, ignoring skip bits. May sleep. */
 void compact_nodes(struct compaction *c);
 
 /* kcompactd: wanted after a high-order run of kswapd; runs as a daemon of the clock or by hand. */

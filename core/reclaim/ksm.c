@@ -538,6 +538,7 @@ static const struct {
 
 int ksm_sysctl(struct ksm *k, const char *name, const char *value)
 {
+	might_sleep(k->vm->hw);
 	if (!strncmp(name, "ksm_", 4) || !strncmp(name, "ksm/", 4))
 		name += 4;
 	else

@@ -80,15 +80,17 @@ struct ksm_stats {
 struct ksm *ksm_create(struct vm *vm, const struct machine_config *c);
 void ksm_destroy(struct ksm *k);
 
-/* One batch of at most @n pages; ends early at the end of a full scan. (s3) */
+/* One batch of at most @n pages; ends early at the end of a full scan. May sleep. (s3) */
 void ksm_do_scan(struct ksm *k, u64 n);
 /* Batches of pages_to_scan until full_scans grew by @n, nobody is registered, or memory is short.
  */
 void ksm_full_scans(struct ksm *k, u64 n);
-/* Sets the run state; 2 breaks every KSM page. 0, -EINVAL, -ENOMEM (then stopped). (s2, s5) */
+/* Sets the run state; 2 breaks every KSM page. 0, -EINVAL, -ENOMEM (then stopped). May sleep. (s2, s5) */
 int ksm_set_run(struct ksm *k, u64 run);
-/* Writes a tunable, with or without ksm_ before its name. 0, -EINVAL, -EBUSY, -ENOMEM, -ENOENT.
- * (s10.3) */
+/*
+ * Writes a tunable, with or without ksm_ before its name. 0, -EINVAL, -EBUSY, -ENOMEM, -ENOENT. May sleep.
+ * (s10.3)
+ */
 int ksm_sysctl(struct ksm *k, const char *name, const char *value);
 
 void ksm_stats(const struct ksm *k, struct ksm_stats *out);

@@ -81,7 +81,7 @@ enum migrate_point migrate_op_step(struct migrate_op *op, bool force);
  * move_pages(2): moves the page at each of @n addresses of @mm to nodes[i]; @nodes NULL: only asks.
  * status[i]: the node it is on now, -ENOENT (not present), -EACCES (mapped elsewhere too and not
  * @move_all), -EFAULT (no mapping, or the zero page), -EBUSY. 0, -ENODEV (no such node), or what
- * migrate_pages() answered.
+ * migrate_pages() answered. May sleep.
  */
 int sys_move_pages(struct vm *vm, struct mm_struct *mm, u64 n, const vaddr_t *addrs,
 		   const int *nodes, int *status, bool move_all);

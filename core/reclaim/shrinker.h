@@ -25,10 +25,11 @@ struct shrinker {
 	struct list_head link;
 };
 
+/* @s, which the caller owns, is asked from now on. May sleep. (spec 09 s12) */
 void register_shrinker(struct vmscan *vs, struct shrinker *s);
 void unregister_shrinker(struct shrinker *s);
 
-/* @scanned of @eligible pages were looked at: objects freed. Counts slabs_scanned. */
+/* @scanned of @eligible pages were looked at: objects freed. Counts slabs_scanned. May sleep. */
 u64 shrink_slab(struct vmscan *vs, gfp_t gfp, u64 scanned, u64 eligible);
 /* drop_caches 2: until no more than ten go at once. Counts drop_slab. */
 void drop_slab(struct vmscan *vs);

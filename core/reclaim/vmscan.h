@@ -186,8 +186,10 @@ int isolate_page(struct vmscan *vs, struct page *p, unsigned mode);
 
 /* ---- entries ---- */
 
-/* Direct reclaim by the current task: pages freed, 1 if only hope is left, 0 if nothing helps.
- * (spec 09 s3) */
+/*
+ * Direct reclaim by the current task: pages freed, 1 if only hope is left, 0 if nothing helps.
+ * May sleep. (spec 09 s3)
+ */
 u64 try_to_free_pages(struct vmscan *vs, const struct zonelist *zl, unsigned high_idx,
 		      unsigned order, gfp_t gfp);
 /* The task is about to exceed memlimit= by a page: pages freed. */
@@ -205,6 +207,10 @@ void reclaim_sleep(struct vmscan *vs, u64 ns);
 /* ---- kswapd.c ---- */
 
 int kswapd_init(struct vmscan *vs);
+/*
+ * An allocation of @order for zone types up to @classzone_idx failed @z's watermark: its node's kswapd is to
+ * balance it. Atomic. (spec 09 s4)
+ */
 void wakeup_kswapd(struct vmscan *vs, struct zone *z, unsigned order, int classzone_idx);
 /* Runs the thread of node @nid until it sleeps. */
 void kswapd_run(struct vmscan *vs, unsigned nid);
@@ -218,12 +224,12 @@ bool pgdat_balanced(const struct vmscan *vs, const pg_data_t *node, unsigned ord
 
 /* ---- oom_kill.c ---- */
 
-/* Points of @t, 0: must not be killed. (spec 09 s10) */
+/* Points of @t, 0: must not be killed. Atomic. (spec 09 s10) */
 u64 oom_badness(const struct vmscan *vs, const struct task *t, u64 totalpages);
 u64 oom_total_pages(const struct vmscan *vs);
 /* The task to kill, NULL: none; *@abort: somebody is dying already. */
 struct task *oom_select(struct vmscan *vs, u64 totalpages, u64 *points, bool *abort);
-/* Kills somebody for an allocation. False: nobody is left to kill. */
+/* Kills somebody for an allocation. False: nobody is left to kill. May sleep. */
 bool out_of_memory(struct vmscan *vs, gfp_t gfp, unsigned order);
 /* kswapd gives up: as out_of_memory(), but the victim leaves at its next scheduling point. */
 void oom_kill_thrashing(struct vmscan *vs);
@@ -231,7 +237,7 @@ void oom_kill_thrashing(struct vmscan *vs);
 void oom_reap_exits(struct vmscan *vs, u32 current);
 /* A step of the thread oom_reaper. */
 u64 oom_reaper_daemon(void *self, u64 budget);
-/* One attempt at each queued address space (oom=reaper). True if some must be tried again. */
+/* One attempt at each queued address space (oom=reaper). True if some must be tried again. May sleep. */
 bool oom_reaper_step(struct vmscan *vs);
 
 /* ---- slowpath.c ---- */

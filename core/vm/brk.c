@@ -9,16 +9,20 @@
 #include "core/vm/mmap.h"
 #include "core/vm/vm.h"
 
-/* Grows the heap by [addr, addr + len). The address or -errno, which brk() keeps to itself. */
-static s64 do_brk(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len)
+/* Its errors are what brk() keeps to itself. */
+s64 do_brk(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len)
 {
-	struct mmap_request rq = {.addr = addr, .len = len, .pgoff = addr >> vm->page_shift};
-	s64 r = get_unmapped_area(vm, mm, addr, len, 0, AREA_FIXED);
+	struct mmap_request rq = {.addr = addr, .len = page_align(vm, len), .pgoff = addr >> vm->page_shift};
+	s64 r;
 
+	might_sleep(vm->hw);
+	if (!rq.len)
+		return (s64)addr;
+	r = get_unmapped_area(vm, mm, addr, rq.len, 0, AREA_FIXED);
 	if (r < 0)
 		return r;
 	rq.vm_flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | mm->def_flags;
-	if (rq.vm_flags & VM_LOCKED && over_memlock(vm, mm, len >> vm->page_shift))
+	if (rq.vm_flags & VM_LOCKED && over_memlock(vm, mm, rq.len >> vm->page_shift))
 		return -EAGAIN;
 	if (mm->map_count > vm->max_map_count)
 		return -ENOMEM;

@@ -64,7 +64,7 @@ struct vm_fault {
  * The fault handler's entry: @status is the hardware's fault status word (arch/walk.h), decoded by
  * the architecture's rules; @slot: the leaf descriptor the walker came to, or NULL. Charges
  * COST_FAULT, counts min_flt or maj_flt of the task at the first attempt (policy=modern: at the
- * last), leaves the signal's number and code in the task on an error. VM_FAULT_*. (spec 07 s2)
+ * last), leaves the signal's number and code in the task on an error. VM_FAULT_*. May sleep. (spec 07 s2)
  */
 vm_fault_t do_page_fault(struct vm *vm, struct task *t, vaddr_t addr, u32 status, pt_slot *slot);
 
@@ -76,7 +76,7 @@ vm_fault_t do_user_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned a
 /*
  * One fault of vmf->vma at vmf->addr, whose rights the caller has checked. Counts pgfault
  * (policy=modern: and the task's faults, unless the result is RETRY). vmf->slot may be NULL.
- * VM_FAULT_*. (spec 07 s3)
+ * VM_FAULT_*. May sleep. (spec 07 s3)
  */
 vm_fault_t handle_mm_fault(struct vm_fault *vmf);
 

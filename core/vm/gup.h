@@ -38,8 +38,8 @@ enum foll_flag { /* values of Linux 4.0 */
 
 /*
  * The page mapped at @addr of @v if @flags allow its use, in @out; NULL: a fault is needed first.
- * With FOLL_GET a reference. 0, or -EFAULT: never (FOLL_DUMP on an empty or zero page, special
- * mappings).
+ * With FOLL_GET a reference. 0, or -EFAULT: never (FOLL_DUMP on an empty or zero page, special mappings).
+ * Atomic.
  */
 int follow_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, u32 flags,
 		struct page **out);
@@ -47,7 +47,7 @@ int follow_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, u32 flags
 /*
  * Up to @n pages from @start on into @pages (NULL: only faulted in), faulting as @flags demand; @t,
  * if not NULL, is charged the faults (min_flt, maj_flt). The number of pages, or the error if it is
- * 0: -EFAULT, -ENOMEM, -EBUSY (FOLL_NOWAIT would have slept). (spec 07 s7)
+ * 0: -EFAULT, -ENOMEM, -EBUSY (FOLL_NOWAIT would have slept). May sleep. (spec 07 s7)
  */
 s64 get_user_pages(struct vm *vm, struct task *t, struct mm_struct *mm, vaddr_t start, u64 n,
 		   u32 flags, struct page **pages);
@@ -58,7 +58,7 @@ void gup_put_page(struct vm *vm, struct page *p);
 /*
  * Reads or writes @len bytes of the task's memory as /proc/self/mem and ptrace do: forced. The
  * bytes moved. With data=tag a frame's contents are its tag over and over; a write changes the
- * tag's bytes.
+ * tag's bytes. May sleep.
  */
 u64 access_remote_vm(struct vm *vm, struct task *t, vaddr_t addr, void *buf, u64 len, bool write);
 

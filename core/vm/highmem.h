@@ -49,10 +49,12 @@ vaddr_t page_virtual(const struct highmem *h, const struct page *page);
 
 /* Maps @page for long. 0 with @va, or -EAGAIN: all slots are in use, Linux would sleep. May sleep. */
 int kmap(struct highmem *h, unsigned cpu, struct page *page, vaddr_t *va);
+/* One user less; the mapping stays until the next flush of the window. Atomic, but not in an interrupt. */
 void kunmap(struct highmem *h, unsigned cpu, struct page *page);
 
 /* Maps @page until kunmap_atomic(), last in first out; at most 16 deep. Atomic. (s2.3) */
 vaddr_t kmap_atomic(struct highmem *h, unsigned cpu, struct page *page);
+/* The last one goes; debug_highmem=1 asserts that it is @va. Atomic. */
 void kunmap_atomic(struct highmem *h, unsigned cpu, vaddr_t va);
 
 /* Host memory behind an address that one of the above returned; NULL: it would fault. */

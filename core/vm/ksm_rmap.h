@@ -119,7 +119,7 @@ int ksm_fork(struct vm *vm, struct mm_struct *child, struct mm_struct *parent);
 /* Takes @slot off the list and frees it with its reference; its items must be gone. */
 void ksm_drop_slot(struct vm *vm, struct mm_slot *slot);
 
-/* What MADV_MERGEABLE and MADV_UNMERGEABLE do before the VMA gets @flags. 0 or -ENOMEM. (s2) */
+/* What MADV_MERGEABLE and MADV_UNMERGEABLE do before the VMA gets @flags. 0 or -ENOMEM. May sleep. (s2) */
 int ksm_madvise(struct vm *vm, struct vm_area_struct *v, vaddr_t start, vaddr_t end, u32 advice,
 		u32 *flags);
 /* VM_MERGEABLE for a new mapping with @flags if ksm_all=1 lets it have it, else 0; registers @mm.

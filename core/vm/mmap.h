@@ -28,8 +28,14 @@ struct mmap_request {
 /* Replaces what is in the way; merges or makes a VMA. The address or -errno. (spec 06 s7) */
 s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *rq);
 
-/* 0 (also if nothing was mapped), -EINVAL, -ENOMEM. (spec 06 s5) */
+/* 0 (also if nothing was mapped), -EINVAL, -ENOMEM. May sleep. (spec 06 s5) */
 int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len);
+
+/*
+ * Maps [addr, addr + len), whole pages, anonymous, as the heap is; what is there is replaced. The address,
+ * or -EINVAL, -EAGAIN (RLIMIT_MEMLOCK), -ENOMEM. May sleep. (spec 06 s6)
+ */
+s64 do_brk(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len);
 
 /* Drops a mapping's reference to its file; the last one of shared memory gives the commitment back.
  */
@@ -43,8 +49,8 @@ void arch_pick_mmap_layout(const struct vm *vm, struct mm_struct *mm);
 enum { AREA_FIXED = 1, AREA_HUGE = 2 };
 /*
  * Where @len bytes may go, @addr being a hint or, with AREA_FIXED, an order. AREA_HUGE: later
- * kernels align anonymous memory of whole huge pages, as offset @off of the object. Address or
- * -errno.
+ * kernels align anonymous memory of whole huge pages, as offset @off of the object. Address or -errno.
+ * Atomic.
  */
 s64 get_unmapped_area(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len, u64 off,
 		      unsigned flags);

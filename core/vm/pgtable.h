@@ -108,7 +108,7 @@ MM_INLINE pte_t maybe_mkwrite(pte_t p, const struct vm_area_struct *v)
 	return v->vm_flags & VM_WRITE ? pte_mkwrite(p) : p;
 }
 
-/* The page a present descriptor maps, or NULL for the zero page. */
+/* The page a present descriptor maps, or NULL for the zero page. Atomic. */
 MM_INLINE struct page *vm_normal_page(const struct vm *vm, pte_t p)
 {
 	pfn_t pfn = (pfn_t)(pte_pa(p) >> vm->page_shift);

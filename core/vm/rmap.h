@@ -37,7 +37,7 @@ MM_INLINE bool PageAnonExclusive(const struct page *p)
 /* A new page of a locked area: mlocked, and on the unevictable list at once. */
 void mlock_new_page(struct vm *vm, struct page *p);
 
-/* First mapping of a new anonymous page; queues it for the LRU: active (4.0) or inactive (5.9). */
+/* First mapping of a new anonymous page; queues it for the LRU: active (4.0) or inactive (5.9). Atomic. */
 MM_INLINE void page_add_new_anon_rmap(struct vm *vm, struct page *p, const struct vm_area_struct *v,
 				      vaddr_t addr)
 {
@@ -56,7 +56,7 @@ MM_INLINE void page_add_new_anon_rmap(struct vm *vm, struct page *p, const struc
 
 /*
  * A mapping of a page that may have been mapped before: swap-in. The first one of a page without an
- * anon_vma gives it the VMA's own (@exclusive) or its root. (spec 08 s2.4)
+ * anon_vma gives it the VMA's own (@exclusive) or its root. Atomic. (spec 08 s2.4)
  */
 MM_INLINE void page_add_anon_rmap(struct vm *vm, struct page *p, const struct vm_area_struct *v, vaddr_t addr,
 				  bool exclusive)
@@ -70,6 +70,7 @@ MM_INLINE void page_add_anon_rmap(struct vm *vm, struct page *p, const struct vm
 	p->index = linear_page_index(vm, v, addr);
 }
 
+/* One more mapping of a page of a file. Counts nr_mapped at the first. Atomic. */
 MM_INLINE void page_add_file_rmap(struct vm *vm, struct page *p)
 {
 	if (!p->_mapcount++)
@@ -93,6 +94,10 @@ MM_INLINE void page_move_anon_rmap(struct page *p, const struct vm_area_struct *
 
 void clear_page_mlock(struct vm *vm, struct page *p);
 
+/*
+ * One mapping less. Counts nr_anon_pages or nr_mapped at the last, which also ends PG_mlocked. Atomic.
+ * (spec 08 s2.4)
+ */
 MM_INLINE void page_remove_rmap(struct vm *vm, struct page *p)
 {
 	VM_BUG_ON(p->_mapcount <= 0);
@@ -141,7 +146,7 @@ void put_anon_vma(struct vm *vm, struct anon_vma *a);
 
 /*
  * Calls rwc->rmap_one for each VMA whose range holds @p's index, in tree order. @p is locked unless it is
- * anonymous and no KSM page. The last answer, SWAP_AGAIN if there was none. (spec 08 s3)
+ * anonymous and no KSM page. The last answer, SWAP_AGAIN if there was none. May sleep. (spec 08 s3)
  */
 int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc);
 
@@ -151,7 +156,7 @@ pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm
 /*
  * Tests and clears the accessed state in all mappings. The number of accessed ones that count, 0 if not
  * mapped, 1 for a file or KSM page that is not locked and cannot be; the flags of their VMAs, and VM_LOCKED
- * if one is locked, in @vm_flags. (spec 08 s4.1)
+ * if one is locked, in @vm_flags. May sleep. (spec 08 s4.1)
  */
 int page_referenced_mapped(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags);
 MM_INLINE int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
@@ -161,7 +166,10 @@ MM_INLINE int page_referenced(struct vm *vm, struct page *p, bool is_locked, u32
 	return page_mapped(p) ? page_referenced_mapped(vm, p, is_locked, vm_flags) : 0;
 }
 
-/* Takes @p, which is locked, out of all page tables. SWAP_*; SUCCESS: no longer mapped. (spec 08 s4.2) */
+/*
+ * Takes @p, which is locked, out of all page tables. SWAP_*; SUCCESS: no longer mapped. May sleep. (spec 08
+ * s4.2)
+ */
 int try_to_unmap(struct vm *vm, struct page *p, unsigned ttu);
 
 /* SWAP_MLOCK and @p mlocked again if a locked VMA still maps it, else SWAP_AGAIN. @p is locked, off the LRU. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Views of address spaces: maps, smaps in the layout of /proc, pgtables as a dump of descriptors, and
+ * Views of address spaces: maps, smaps, pagemap in the manner of /proc, pgtables as a dump of descriptors, and
  * layout, the regions of the kernel's half.
  */
 #include <errno.h>
@@ -73,6 +73,41 @@ static int pgtable_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, va
 	return 0;
 }
 
+static u64 pagemap_entry(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
+{
+	pt_slot *slot = pte_lookup(vm, mm, va);
+	pte_t p = slot ? get_pte(vm, slot, 0) : (pte_t){0};
+	const struct page *page;
+
+	if (!p.v)
+		return 0;
+	if (pte_present(p)) {
+		page = vm_normal_page(vm, p);
+		return PM_PRESENT | (page && !PageAnon(page) ? PM_FILE : 0) | pte_pa(p) >> vm->page_shift;
+	}
+	return PM_SWAP | pte_swap_offset(p) << PM_SWAP_TYPE_BITS | pte_swap_type(p);
+}
+
+int vm_pagemap(struct vm *vm, const struct mm_struct *mm, vaddr_t addr, u64 n, u64 *entries)
+{
+	if (addr & ((1ull << vm->page_shift) - 1))
+		return -EINVAL;
+	for (u64 i = 0; i < n; i++, addr += 1ull << vm->page_shift)
+		entries[i] = addr < vm->task_size ? pagemap_entry(vm, mm, addr) : 0;
+	return 0;
+}
+
+/* The pages of @v that are somewhere: address and entry. */
+static void show_pagemap(struct vm *vm, const struct mm_struct *mm, const struct machine_vma *v, FILE *out)
+{
+	for (vaddr_t va = v->start; va < v->end; va += 1ull << vm->page_shift) {
+		u64 e = pagemap_entry(vm, mm, va);
+
+		if (e)
+			fprintf(out, "%016" PRIx64 " %016" PRIx64 "\n", va, e);
+	}
+}
+
 static void show_task(struct vm *vm, const struct task *t, const char *view, FILE *out)
 {
 	struct machine_vma v;
@@ -85,6 +120,10 @@ static void show_task(struct vm *vm, const struct task *t, const char *view, FIL
 		return;
 	}
 	for (size_t i = 0; !vm_task_vma(vm, t, i, &v); i++) {
+		if (!strcmp(view, "pagemap")) {
+			show_pagemap(vm, t->mm, &v, out);
+			continue;
+		}
 		show_vma_line(&v, out);
 		if (!strcmp(view, "smaps"))
 			show_smaps(vm, t, &v, out);
@@ -164,7 +203,7 @@ int vm_show(struct vm *vm, const char *view, FILE *out)
 	}
 	if (!strcmp(view, "pgtables"))
 		show_kernel_tables(vm, out);
-	if (strcmp(view, "maps") && strcmp(view, "smaps") && strcmp(view, "pgtables"))
+	if (strcmp(view, "maps") && strcmp(view, "smaps") && strcmp(view, "pgtables") && strcmp(view, "pagemap"))
 		return swap_show(&vm->swap, view, out);
 	for (u32 i = 1; i < vm->nr_tasks; i++)
 		if (vm->tasks[i] && vm->tasks[i]->mm && vm->tasks[i]->lived)

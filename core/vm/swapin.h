@@ -29,12 +29,12 @@ int unmap_to_swap(struct vm *vm, struct mm_struct *mm, struct page *page, pte_t 
 /* I08.5 to I08.8: 0, or 8000 + n with a sentence in @why. */
 int vm_swap_check(struct vm *vm, char *why, size_t n);
 
-/* swapon: swap_area_add() and a system call's time. */
+/* swapon: swap_area_add() and a system call's time. May sleep. */
 int sys_swapon(struct vm *vm, const struct swap_area *area);
 /*
  * swapoff of @si (NULL: -EINVAL): reads back all that is in it. -ENOMEM: that much is not to be
- * had, or memory ran out; -EIO: read error. Then the area stays, with what was not read back. (spec
- * 08 s6)
+ * had, or memory ran out; -EIO: read error. Then the area stays, with what was not read back. May sleep.
+ * (spec 08 s6)
  */
 int sys_swapoff(struct vm *vm, struct swap_info_struct *si);
 

@@ -19,7 +19,7 @@ void vm_destroy(struct vm *vm);
 
 /* Invariants I06.*, I07.*: 0, or their number (chapter * 1000 + n) with a sentence in @why. */
 int vm_check(struct vm *vm, char *why, size_t n);
-/* Views maps, smaps, pgtables; -ENOENT for names of other floors. */
+/* Views maps, smaps, pgtables, pagemap; -ENOENT for names of other floors. */
 int vm_show(struct vm *vm, const char *view, FILE *out);
 /* Run-time tunables of this floor: 0, -EINVAL, -ENOENT. */
 int vm_sysctl(struct vm *vm, const char *name, const char *value);
@@ -34,8 +34,12 @@ MM_INLINE struct task *vm_task(const struct vm *vm, u32 idx)
 }
 /* An empty address space; initial break and top of a one-page stack (0: none). 0 or -errno. */
 int vm_spawn(struct vm *vm, struct task *t, vaddr_t brk, vaddr_t stack_top);
-/* The child shares all pages copy-on-write (spec 08 s2.2). -ESRCH: the parent has no address space. */
+/*
+ * The child shares all pages copy-on-write. 0, -ESRCH (the parent has no address space) or -ENOMEM. May sleep.
+ * (spec 08 s2.2)
+ */
 int vm_fork(struct vm *vm, struct task *parent, struct task *child);
+/* @t leaves its address space, which goes with the last thread. May sleep. */
 void vm_exit(struct vm *vm, struct task *t);
 /* Thread @tid of @t's process shares its address space; its dense index in @idx. -ENOENT: undefined. */
 int vm_thread(struct vm *vm, struct task *t, u32 tid, u32 *idx);
@@ -45,7 +49,7 @@ int vm_thread(struct vm *vm, struct task *t, u32 tid, u32 *idx);
 #define VM_BAD_FILE UINT64_MAX /* no open file: -EBADF */
 /*
  * spec 06 s7. @off in bytes. @place: where the recorded system put a mapping that is not MAP_FIXED: it
- * goes there and replaces what is in the way; 0: the model chooses.
+ * goes there and replaces what is in the way; 0: the model chooses. May sleep.
  */
 s64 sys_mmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 prot, u32 flags, u64 file,
 	     u64 off, vaddr_t place);
@@ -65,7 +69,7 @@ s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name)
 
 /*
  * Sets the size: pages beyond the new end leave the page cache and all address spaces, private copies
- * too. 0, -EFBIG, -ENOMEM. (spec 14 s6)
+ * too. 0, -EFBIG, -ENOMEM. May sleep. (spec 14 s6)
  */
 s64 vm_ftruncate(struct vm *vm, u64 id, u64 size);
 
@@ -94,9 +98,9 @@ u64 vm_drop_pagecache(struct vm *vm);
 
 /* ---- accesses ---- */
 
-/* One access of one byte: RES_NONE (no fault), RES_MINOR, RES_MAJOR, RES_SIGSEGV, RES_SIGBUS. */
+/* One access of one byte: RES_NONE (no fault), RES_MINOR, RES_MAJOR, RES_SIGSEGV, RES_SIGBUS. May sleep. */
 enum mm_op_res mm_access(struct vm *vm, struct task *t, vaddr_t addr, unsigned access);
-/* Every page of the range once; the worst answer, and stops at a signal. */
+/* Every page of the range once; the worst answer, and stops at a signal. May sleep. */
 enum mm_op_res mm_access_range(struct vm *vm, struct task *t, vaddr_t addr, u64 len, unsigned access);
 /* Writes and leaves content @tag in each page. */
 enum mm_op_res mm_write_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u64 tag);
@@ -108,6 +112,19 @@ bool mm_frame(struct vm *vm, struct task *t, vaddr_t addr, pfn_t *pfn);
 bool mm_read_tag(struct vm *vm, struct task *t, vaddr_t addr, u64 *tag);
 
 /* ---- for results ---- */
+
+enum { /* bits of a /proc/pid/pagemap entry (spec 12 s2) */
+	PM_PFN_BITS = 55,       /* present: the frame number below; swapped: 5 bits of type, then the slot */
+	PM_SWAP_TYPE_BITS = 5,
+};
+#define PM_FILE	   (1ull << 61) /* of a file, or shared anonymous */
+#define PM_SWAP	   (1ull << 62)
+#define PM_PRESENT (1ull << 63)
+/*
+ * What /proc/pid/pagemap says of the @n pages from page-aligned @addr on; 0: nothing there. 0 or -EINVAL.
+ * Atomic; the caller holds mmap_sem.
+ */
+int vm_pagemap(struct vm *vm, const struct mm_struct *mm, vaddr_t addr, u64 n, u64 *entries);
 
 vaddr_t vm_task_size(const struct vm *vm);
 const struct mm_struct *vm_mm_of_pid(const struct vm *vm, u32 pid); /* NULL: none */

@@ -20,8 +20,8 @@ MM_INLINE struct vm_area_struct *find_vma_slow(struct vm *vm, struct mm_struct *
 	return vma_index_find(vm, mm, addr);
 }
 
-/* The same, by way of the task's cache of four VMAs. (spec 06 s2) */
 struct vm_area_struct *find_vma_cached(struct vm *vm, struct task *t, vaddr_t addr);
+/* The same, by way of the task's cache of four VMAs. Atomic. (spec 06 s2) */
 MM_INLINE struct vm_area_struct *find_vma(struct vm *vm, struct task *t, vaddr_t addr)
 {
 	struct vm_area_struct *v = t->vmacache[(addr >> vm->page_shift) & (VMACACHE_SIZE - 1)];
@@ -34,10 +34,10 @@ MM_INLINE struct vm_area_struct *find_vma(struct vm *vm, struct task *t, vaddr_t
 	return find_vma_cached(vm, t, addr);
 }
 
-/* find_vma(), and the VMA before @addr (or before what was found) in @prev. */
+/* find_vma(), and the VMA before @addr (or before what was found) in @prev. Atomic. */
 struct vm_area_struct *find_vma_prev(struct vm *vm, struct mm_struct *mm, vaddr_t addr,
 				     struct vm_area_struct **prev);
-/* The first VMA of [start, end), or NULL. */
+/* The first VMA of [start, end), or NULL. Atomic. */
 struct vm_area_struct *find_vma_intersection(struct vm *vm, struct mm_struct *mm, vaddr_t start,
 					     vaddr_t end);
 
@@ -48,15 +48,15 @@ void vmacache_invalidate(struct vm *vm, struct mm_struct *mm);
 int find_vma_links(struct vm *vm, struct mm_struct *mm, vaddr_t addr, vaddr_t end,
 		   struct vma_link *l);
 /*
- * Inserts @v where find_vma_links() said: list, index, file, counts. 0, or -ENOMEM with nothing
- * changed.
+ * Inserts @v where find_vma_links() said: list, index, file, counts. 0, or -ENOMEM with nothing changed.
+ * May sleep.
  */
 int vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, struct vma_link *l);
 /* Takes @v out of list, index and file; it stays allocated. */
 void vma_unlink(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v);
 /* Takes @v out of its file only: the whole address space is going. */
 void vma_forget(struct vm_area_struct *v);
-/* A whole new VMA, charged if it has VM_ACCOUNT. 0, or -ENOMEM also for an overlap. (spec 06 s3) */
+/* A whole new VMA, charged if it has VM_ACCOUNT. 0, or -ENOMEM also for an overlap. May sleep. (spec 06 s3) */
 int insert_vm_struct(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v);
 struct vm_area_struct *vma_alloc(struct vm *vm);
 /* A copy of @v without links to file and anon_vmas (anon_vma stays set); NULL: no memory. */
@@ -75,11 +75,13 @@ struct vma_merge {
 	struct vm_file *file;
 	u64 pgoff;
 };
-/* The VMA that now holds the range, or NULL: nothing changed. (spec 06 s4) */
+/* The VMA that now holds the range, or NULL: nothing changed. May sleep. (spec 06 s4) */
 struct vm_area_struct *vma_merge(struct vm *vm, const struct vma_merge *m);
 
-/* Cuts @v in two at @addr; the new VMA is the lower part if @new_below. 0, or -ENOMEM: nothing
- * changed. */
+/*
+ * Cuts @v in two at @addr; the new VMA is the lower part if @new_below. 0, or -ENOMEM: nothing changed. May
+ * sleep.
+ */
 int split_vma(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below);
 /* The same without a look at max_map_count, for munmap. */
 int split_vma_unlimited(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, bool new_below);
@@ -114,13 +116,15 @@ int vma_check(struct vm *vm, struct mm_struct *mm, char *why, size_t n);
 /* ---- anon_vma.c ---- */
 
 int anon_vma_prepare_slow(struct vm *vm, struct vm_area_struct *v);
+/* Makes sure that @v has an anon_vma, its own or a neighbour's. 0 or -ENOMEM. May sleep. (spec 08 s2.1) */
 MM_INLINE int anon_vma_prepare(struct vm *vm, struct vm_area_struct *v)
 {
 	might_sleep(vm->hw);
 	return MM_LIKELY(v->anon_vma) ? 0 : anon_vma_prepare_slow(vm, v);
 }
-/* Links @dst to every anon_vma of @src (spec 08 s2.2). 0 or -ENOMEM with nothing linked. */
+/* Links @dst to every anon_vma of @src (spec 08 s2.2). 0 or -ENOMEM with nothing linked. May sleep. */
 int anon_vma_clone(struct vm *vm, struct vm_area_struct *dst, struct vm_area_struct *src);
+/* The same for a child's copy, which gets an anon_vma of its own besides. 0 or -ENOMEM. May sleep. (spec 08 s2.2) */
 int anon_vma_fork(struct vm *vm, struct vm_area_struct *child, struct vm_area_struct *parent);
 void unlink_anon_vmas(struct vm *vm, struct vm_area_struct *v);
 

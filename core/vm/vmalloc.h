@@ -88,19 +88,22 @@ void vmalloc_destroy(struct vmalloc *v);             /* frees every area first *
  */
 vaddr_t vmalloc(struct vmalloc *v, unsigned cpu, u64 size);
 vaddr_t vzalloc(struct vmalloc *v, unsigned cpu, u64 size);
-vaddr_t vmalloc_user(struct vmalloc *v, unsigned cpu, u64 size); /* zeroed, SHMLBA aligned */
-vaddr_t vmalloc_32(struct vmalloc *v, unsigned cpu, u64 size);   /* DMA32 or lowmem */
+/* The same, zeroed and SHMLBA aligned, for mapping into user space. May sleep. */
+vaddr_t vmalloc_user(struct vmalloc *v, unsigned cpu, u64 size);
+/* The same from DMA32 or low memory. May sleep. */
+vaddr_t vmalloc_32(struct vmalloc *v, unsigned cpu, u64 size);
+/* The same with @gfp for the pages; the area itself is GFP_KERNEL. May sleep. */
 vaddr_t __vmalloc(struct vmalloc *v, unsigned cpu, u64 size, gfp_t gfp);
 
-/* 0: nothing. Unaligned or unknown: a warning, nothing. In interrupt: done by vfree_deferred(). */
+/* 0: nothing. Unaligned or unknown: a warning, nothing. In interrupt: done by vfree_deferred(). May sleep. */
 void vfree(struct vmalloc *v, unsigned cpu, vaddr_t addr);
 void vfree_deferred(struct vmalloc *v, unsigned cpu); /* the worker */
 
-/* Maps @count given pages; they stay the caller's. */
+/* Maps @count given pages; they stay the caller's. May sleep. */
 vaddr_t vmap(struct vmalloc *v, unsigned cpu, struct page *const *pages, u64 count);
 void vunmap(struct vmalloc *v, unsigned cpu, vaddr_t addr);
 
-/* Device memory. 0 for RAM (with a warning). Static mappings that cover the range are reused. */
+/* Device memory. 0 for RAM (with a warning). Static mappings that cover the range are reused. May sleep. */
 vaddr_t ioremap(struct vmalloc *v, unsigned cpu, paddr_t pa, u64 size);
 void iounmap(struct vmalloc *v, unsigned cpu, vaddr_t addr);
 int vmalloc_add_static(struct vmalloc *v, vaddr_t va, paddr_t pa, u64 size); /* 0 or -ENOSPC */
