@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRETCH 64 /* records between two looks at the free frames */
 #define ROUNDS  8  /* of the search for the size; the memmap grows with it by 1/64 */
 
 bool footprint_asked(const struct machine_config *c)
@@ -33,35 +32,6 @@ static struct machine *boot(const struct machine_config *c, u64 bytes, char *err
 	return machine_create(&sized, err, errlen);
 }
 
-/* The most frames of @m that @src had in use at once. */
-static int most_used(struct machine *m, const struct op_source *src, u64 *frames, char *err, size_t errlen)
-{
-	const u64 at_boot = free_frames(m);
-	struct op_strings strings = src->strings(src->self);
-	const struct mm_op *ops;
-	u64 least = at_boot;
-	ssize_t n;
-
-	while ((n = src->next(src->self, &ops)) > 0) {
-		for (size_t i = 0, len; i < (size_t)n; i += len) {
-			u64 left;
-
-			len = (size_t)n - i < STRETCH ? (size_t)n - i : STRETCH;
-			if (i + len < (size_t)n && ops[i + len].code == OP_EXT)
-				len++;
-			machine_apply(m, ops + i, len, &strings, NULL);
-			left = free_frames(m);
-			least = left < least ? left : least;
-		}
-	}
-	if (n < 0) {
-		snprintf(err, errlen, "%s", src->error(src->self));
-		return -EINVAL;
-	}
-	*frames = at_boot - least;
-	return 0;
-}
-
 /* The least RAM with which @c boots to at least @want free frames. */
 static int search(const struct machine_config *c, u64 want, u64 *bytes, char *err, size_t errlen)
 {
@@ -85,29 +55,49 @@ static int search(const struct machine_config *c, u64 want, u64 *bytes, char *er
 	return 0;
 }
 
-int footprint_resolve(struct machine_config *c, const struct op_source *src, char *err, size_t errlen)
+int footprint_ample(const struct machine_config *c, struct machine_config *ample, char *err, size_t errlen)
 {
-	struct machine_config ample = *c;
-	struct machine *m;
-	u64 frames = 0, bytes;
 	double share;
 	char *end;
-	int rc;
 
 	share = strtod(c->mem, &end);
 	if (strcmp(end, "wss") || !(share > 0 && share <= 1000)) {
 		snprintf(err, errlen, "mem=%s: expected a fraction of the footprint above 0, as in 0.5wss", c->mem);
 		return -EINVAL;
 	}
-	ample.memlimit = 0;
-	m = boot(&ample, c->arch == ARCH_ARM32 ? 2 * GiB : 32 * GiB, err, errlen);
-	if (!m)
-		return -EINVAL;
-	rc = most_used(m, src, &frames, err, errlen);
-	machine_destroy(m);
-	if (!rc)
-		rc = search(c, (u64)((double)frames * share), &bytes, err, errlen);
+	*ample = *c;
+	ample->memlimit = 0;
+	memset(ample->mem, 0, sizeof(ample->mem)); /* configurations are compared by their bytes */
+	snprintf(ample->mem, sizeof(ample->mem), "%s", c->arch == ARCH_ARM32 ? "2G" : "32G");
+	return 0;
+}
+
+int footprint_set(struct machine_config *c, u64 frames, char *err, size_t errlen)
+{
+	u64 bytes;
+	int rc = search(c, (u64)((double)frames * strtod(c->mem, NULL)), &bytes, err, errlen);
+
 	if (!rc)
 		snprintf(c->mem, sizeof(c->mem), "%lluK", bytes / KiB);
 	return rc;
+}
+
+int footprint_resolve(struct machine_config *c, const struct op_source *src, char *err, size_t errlen)
+{
+	struct machine_config ample;
+	struct machine *m = footprint_ample(c, &ample, err, errlen) ? NULL : machine_create(&ample, err, errlen);
+	struct replay_stats *st = m ? malloc(sizeof(*st)) : NULL;
+	u64 frames = 0;
+	int rc = -EINVAL;
+
+	if (m && !st)
+		snprintf(err, errlen, "out of memory");
+	if (st) {
+		rc = replay_loop(m, src, &(struct replay_options){.quiet = true, .most_used = &frames}, st);
+		if (rc)
+			snprintf(err, errlen, "%s", rc == -EIO ? st->error : "out of memory");
+	}
+	free(st);
+	machine_destroy(m);
+	return rc ? -EINVAL : footprint_set(c, frames, err, errlen);
 }

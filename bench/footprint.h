@@ -14,6 +14,14 @@
 bool footprint_asked(const struct machine_config *c);
 
 /*
+ * The two halves of footprint_resolve(), for many machines at once: the machine on which the trace is to
+ * run to see what it needs (replay_options.most_used),
+ * and the size that follows from it. 0, or -EINVAL with one line in @err.
+ */
+int footprint_ample(const struct machine_config *c, struct machine_config *ample, char *err, size_t errlen);
+int footprint_set(struct machine_config *c, u64 frames, char *err, size_t errlen);
+
+/*
  * Runs @src to its end and replaces c->mem by the size. 0, or -EINVAL with one line in @err: not a
  * number above 0, the source failed, or no machine can be as large or as small.
  */

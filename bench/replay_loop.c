@@ -3,18 +3,26 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-struct loop {
+struct replay {
 	struct machine *m;
-	const struct op_source *src;
 	const struct replay_options *opt;
 	struct replay_stats *st;
 	struct op_strings strings;
 	struct mm_result results[MM_MAX_OP_BATCH];
-	u64 next_sample, until_timed, clock_cost, started, last_progress;
+	u64 next_sample, until_timed, clock_cost, ns;
+	u64 free_at_boot; /* frames; for most_used */
+};
+
+/* Progress of replay_loop(), on standard error. */
+struct progress {
+	const struct op_source *src;
+	const struct replay_stats *st;
+	u64 started, last;
 };
 
 static u64 host_ns(void)
@@ -107,7 +115,7 @@ static void print_result(char *buf, size_t n, const struct mm_result *r)
 }
 
 /* Prints what was recorded for @op; returns false if nothing was. */
-static bool print_expected(const struct loop *l, const struct mm_op *op, char *buf, size_t n)
+static bool print_expected(const struct replay *l, const struct mm_op *op, char *buf, size_t n)
 {
 	const struct mm_op_ext *ext = mm_op_ext(op);
 	enum mm_op_res res = mm_op_res(op);
@@ -136,17 +144,18 @@ static bool print_expected(const struct loop *l, const struct mm_op *op, char *b
 	}
 }
 
-static void compare(struct loop *l, const struct mm_op *ops, size_t n)
+static void compare(struct replay *l, const struct replay_batch *b)
 {
+	const struct mm_op *ops = b->ops;
 	struct replay_mismatch mm;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < b->n; i++) {
 		if (ops[i].code == OP_EXT || !print_expected(l, &ops[i], mm.expected, sizeof(mm.expected)))
 			continue;
 		print_result(mm.got, sizeof(mm.got), &l->results[i]);
 		if (!strcmp(mm.expected, mm.got))
 			continue;
-		mm.line = l->src->line(l->src->self, i);
+		mm.line = b->line(b->self, i);
 		if (l->st->mismatches < MM_MAX_MISMATCHES)
 			l->st->first[l->st->mismatches] = mm;
 		l->st->mismatches++;
@@ -165,7 +174,7 @@ static void sample_header(FILE *f)
 		"ksm_pages_volatile,ksm_full_scans\n");
 }
 
-static void sample(struct loop *l, u64 ts)
+static void sample(struct replay *l, u64 ts)
 {
 	struct vmstat_snapshot s;
 	struct machine_totals t;
@@ -192,7 +201,7 @@ static size_t width(const struct mm_op *op)
 	return op->flags & MM_OP_HAS_EXT ? 2 : 1;
 }
 
-static void apply_timed(struct loop *l, const struct mm_op *op, struct mm_result *res)
+static void apply_timed(struct replay *l, const struct mm_op *op, struct mm_result *res)
 {
 	struct replay_op_stat *s = &l->st->ops[op->code];
 	u64 start = host_ns(), ns;
@@ -204,9 +213,36 @@ static void apply_timed(struct loop *l, const struct mm_op *op, struct mm_result
 	s->histogram[bucket_of(ns)]++;
 }
 
-/* Applies a stretch without samples in it; one operation in REPLAY_TIMED_EVERY on its own. */
-static void apply_stretch(struct loop *l, const struct mm_op *ops, size_t n, struct mm_result *res)
+static u64 free_frames(const struct machine *m)
 {
+	struct vmstat_snapshot s;
+
+	machine_vmstat(m, &s);
+	return (u64)s.v[vmstat_by_name("nr_free_pages")];
+}
+
+/* In steps, with a look at the free frames after each. */
+static void apply_looking(struct replay *l, const struct mm_op *ops, size_t n, struct mm_result *res)
+{
+	for (size_t i = 0, step; i < n; i += step) {
+		u64 used;
+
+		step = n - i < REPLAY_LOOK_EVERY ? n - i : REPLAY_LOOK_EVERY;
+		step += i + step < n && ops[i + step].code == OP_EXT;
+		machine_apply(l->m, ops + i, step, &l->strings, res ? res + i : NULL);
+		used = l->free_at_boot - free_frames(l->m);
+		if ((s64)used > (s64)*l->opt->most_used)
+			*l->opt->most_used = used;
+	}
+}
+
+/* Applies a stretch without samples in it; one operation in REPLAY_TIMED_EVERY on its own. */
+static void apply_stretch(struct replay *l, const struct mm_op *ops, size_t n, struct mm_result *res)
+{
+	if (l->opt->most_used) {
+		apply_looking(l, ops, n, res);
+		return;
+	}
 	for (size_t i = 0; i < n;) {
 		size_t plain = n - i;
 
@@ -228,13 +264,13 @@ static void apply_stretch(struct loop *l, const struct mm_op *ops, size_t n, str
 	}
 }
 
-static void count_ops(struct loop *l, const struct mm_op *ops, size_t n)
+static void count_ops(struct replay *l, const struct mm_op *ops, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		l->st->ops[ops[i].code & (NR_OP_CODES - 1)].count++;
 }
 
-static void apply_sampled(struct loop *l, const struct mm_op *ops, size_t n, struct mm_result *res)
+static void apply_sampled(struct replay *l, const struct mm_op *ops, size_t n, struct mm_result *res)
 {
 	size_t from = 0;
 
@@ -249,74 +285,111 @@ static void apply_sampled(struct loop *l, const struct mm_op *ops, size_t n, str
 	apply_stretch(l, ops + from, n - from, res ? res + from : NULL);
 }
 
-static void progress(struct loop *l, bool last)
+static void progress(struct progress *p, bool last)
 {
 	u64 now = host_ns(), every = isatty(2) ? 200000000u : 5000000000u;
-	double done = l->src->progress ? l->src->progress(l->src->self) : -1;
-	double seconds = (double)(now - l->started) / 1e9;
+	double done = p->src->progress ? p->src->progress(p->src->self) : -1;
+	double seconds = (double)(now - p->started) / 1e9;
 
-	if (l->opt->quiet || (!last && now - l->last_progress < every) ||
-	    (last && l->last_progress == l->started))
+	if ((!last && now - p->last < every) || (last && p->last == p->started))
 		return;
-	l->last_progress = now;
+	p->last = now;
 	fprintf(stderr, "%sreplay: %.1f M events, %.1f M/s", isatty(2) ? "\r" : "",
-		(double)l->st->events / 1e6, (double)l->st->events / seconds / 1e6);
+		(double)p->st->events / 1e6, (double)p->st->events / seconds / 1e6);
 	if (done > 0 && !last)
 		fprintf(stderr, ", %.0f %%, %.0f s left", done * 100, seconds / done - seconds);
 	fprintf(stderr, "%s", isatty(2) && !last ? "   " : "\n");
 }
 
-static void batch(struct loop *l, const struct mm_op *ops, size_t n)
+struct replay *replay_begin(struct machine *m, const struct op_strings *strings, const struct replay_options *opt,
+			    struct replay_stats *st)
+{
+	struct replay *l = calloc(1, sizeof(*l));
+
+	memset(st, 0, sizeof(*st));
+	if (!l)
+		return NULL;
+	l->m = m;
+	l->opt = opt;
+	l->st = st;
+	l->until_timed = REPLAY_TIMED_EVERY;
+	l->strings = *strings;
+	if (opt->most_used) {
+		*opt->most_used = 0;
+		l->free_at_boot = free_frames(m);
+	}
+	if (opt->time_ops)
+		l->clock_cost = measure_clock();
+	if (opt->samples)
+		sample_header(opt->samples);
+	return l;
+}
+
+void replay_apply(struct replay *l, const struct replay_batch *b)
 {
 	struct mm_result *res = l->opt->check ? l->results : NULL;
+	u64 start = host_ns();
 
-	if (!l->st->events && n)
-		l->st->first_ts = ops[0].ts;
-	count_ops(l, ops, n);
-	l->st->events += n;
+	if (!l->st->events && b->n)
+		l->st->first_ts = b->ops[0].ts;
+	count_ops(l, b->ops, b->n);
+	l->st->events += b->n;
 	if (l->opt->sample_ns && l->opt->samples)
-		apply_sampled(l, ops, n, res);
+		apply_sampled(l, b->ops, b->n, res);
 	else
-		apply_stretch(l, ops, n, res);
+		apply_stretch(l, b->ops, b->n, res);
 	if (res)
-		compare(l, ops, n);
-	for (size_t i = n; i-- > 0;)
-		if (ops[i].code != OP_EXT) {
-			l->st->last_ts = ops[i].ts;
+		compare(l, b);
+	for (size_t i = b->n; i-- > 0;)
+		if (b->ops[i].code != OP_EXT) {
+			l->st->last_ts = b->ops[i].ts;
 			break;
 		}
+	l->ns += host_ns() - start;
+}
+
+int replay_end(struct replay *l)
+{
+	struct replay_stats *st = l->st;
+	int r = 0;
+
+	if (l->opt->samples && l->opt->sample_ns)
+		sample(l, st->last_ts);
+	/* Extensions and bookkeeping are records, not events. */
+	st->events -= st->ops[OP_EXT].count + st->ops[OP_TASK].count;
+	for (unsigned c = 0; c < NR_OP_CODES; c++)
+		st->skipped += machine_skipped(l->m, c);
+	st->seconds = (double)l->ns / 1e9;
+	if (l->opt->samples && ferror(l->opt->samples))
+		r = -ENOSPC;
+	free(l);
+	return r;
 }
 
 int replay_loop(struct machine *m, const struct op_source *src, const struct replay_options *opt,
 		struct replay_stats *st)
 {
-	static const struct op_strings none;
-	struct loop l = {.m = m, .src = src, .opt = opt, .st = st, .until_timed = REPLAY_TIMED_EVERY};
-	const struct mm_op *ops;
+	struct op_strings strings = src->strings ? src->strings(src->self) : (struct op_strings){.get = NULL};
+	struct replay *l = replay_begin(m, &strings, opt, st);
+	struct replay_batch b = {.line = src->line, .self = src->self};
+	struct progress p = {.src = src, .st = st, .started = host_ns()};
 	ssize_t n;
+	int r;
 
-	memset(st, 0, sizeof(*st));
-	l.strings = src->strings ? src->strings(src->self) : none;
-	l.clock_cost = measure_clock();
-	if (opt->samples)
-		sample_header(opt->samples);
-	l.next_sample = 0;
-	l.started = l.last_progress = host_ns();
-	while ((n = src->next(src->self, &ops)) > 0) {
-		batch(&l, ops, (size_t)n);
-		progress(&l, false);
+	if (!l)
+		return -ENOMEM;
+	p.last = p.started;
+	while ((n = src->next(src->self, &b.ops)) > 0) {
+		b.n = (size_t)n;
+		replay_apply(l, &b);
+		if (!opt->quiet)
+			progress(&p, false);
 	}
-	st->seconds = (double)(host_ns() - l.started) / 1e9;
-	progress(&l, true);
-	if (opt->samples && opt->sample_ns)
-		sample(&l, st->last_ts);
-	/* Extensions and bookkeeping are records, not events. */
-	st->events -= st->ops[OP_EXT].count + st->ops[OP_TASK].count;
-	for (unsigned c = 0; c < NR_OP_CODES; c++)
-		st->skipped += machine_skipped(m, c);
+	if (!opt->quiet)
+		progress(&p, true);
+	r = replay_end(l);
+	st->seconds = (double)(host_ns() - p.started) / 1e9; /* waiting for the source included */
 	if (n < 0)
 		snprintf(st->error, sizeof(st->error), "%s", src->error(src->self));
-	if (opt->samples && ferror(opt->samples))
-		return -ENOSPC;
-	return n < 0 ? -EIO : 0;
+	return r ? r : n < 0 ? -EIO : 0;
 }

@@ -13,6 +13,7 @@
 #include "core/machine.h"
 
 #define REPLAY_TIMED_EVERY 64
+#define REPLAY_LOOK_EVERY  64 /* records between two looks at the free frames */
 #define REPLAY_BUCKETS     512 /* of the latency histograms: 8 to a power of two */
 
 /* Where operations come from. next() returns records (0: end, < 0: error, message in error()). */
@@ -31,6 +32,7 @@ struct replay_options {
 	bool time_ops;       /* latency histograms */
 	u64 sample_ns;       /* 0: no samples */
 	FILE *samples;       /* CSV: ts, every counter, rss_anon, rss_file, pgtable_bytes, heap figures */
+	u64 *most_used;      /* gets the most frames in use at once, seen every REPLAY_LOOK_EVERY records; or NULL */
 };
 
 struct replay_mismatch {
@@ -53,9 +55,30 @@ struct replay_stats {
 	char error[512]; /* of the source; "" if it ended well */
 };
 
-/* Runs @src to its end. 0, -EIO when the source failed, -ENOSPC when samples could not be written. */
+/* Runs @src to its end. 0, -EIO when the source failed, -ENOSPC when samples could not be written, -ENOMEM. */
 int replay_loop(struct machine *m, const struct op_source *src, const struct replay_options *opt,
 		struct replay_stats *st);
+
+/*
+ * The loop's three parts, for whoever has the batches already (bench/fleet.h): what a machine is told
+ * batch by batch is what replay_loop() would tell it, whoever decoded them.
+ */
+struct replay;
+
+/* The next 1..MM_MAX_OP_BATCH records; line(self, i) is that of record i. */
+struct replay_batch {
+	const struct mm_op *ops;
+	size_t n;
+	u64 (*line)(void *self, size_t i);
+	void *self;
+};
+
+/* @opt and @st must outlive what is returned; @st starts empty. NULL: no memory. */
+struct replay *replay_begin(struct machine *m, const struct op_strings *strings, const struct replay_options *opt,
+			    struct replay_stats *st);
+void replay_apply(struct replay *l, const struct replay_batch *b);
+/* Completes the statistics and frees. st->seconds is what replay_apply() took. 0 or -ENOSPC (samples). */
+int replay_end(struct replay *l);
 
 /* Nanoseconds below which @percent of the timed operations lay; 0 if none was timed. */
 double replay_percentile(const struct replay_op_stat *s, double percent);

@@ -44,7 +44,7 @@ MM_PUBLIC const char *trace_reader_error(const struct trace_reader *r); /* one l
 /* One line when the trace was cut short ("" if not); known after trace_next() returned 0. */
 MM_PUBLIC const char *trace_reader_notice(const struct trace_reader *r);
 
-/* Strings and tasks of everything returned so far. */
+/* Strings and tasks of everything returned so far. Other threads may look strings up while reading goes on. */
 MM_PUBLIC struct op_strings trace_reader_strings(const struct trace_reader *r);
 MM_PUBLIC u32 trace_nr_tasks(const struct trace_reader *r); /* the kernel, index 0, included */
 MM_PUBLIC int trace_task_ids(const struct trace_reader *r, u32 task, u32 *pid, u32 *tid); /* 0 or -ENOENT */

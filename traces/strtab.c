@@ -8,27 +8,31 @@
 
 #include "traces/format.h"
 
+/* Where string @i lies: piece k holds STRTAB_FIRST << k of them. */
+static char **place(const struct strtab *t, u64 i, unsigned *piece)
+{
+	*piece = 63u - (unsigned)__builtin_clzll(i / STRTAB_FIRST + 1);
+	return t->pieces[*piece] ? &t->pieces[*piece][i - STRTAB_FIRST * ((1ull << *piece) - 1)] : NULL;
+}
+
 int strtab_append(struct strtab *t, const char *s, size_t len)
 {
-	char *copy;
+	unsigned piece;
+	char *copy, **at;
 
 	if (t->nr >= TRACE_MAX_STRINGS || len > TRACE_MAX_STRING_BYTES)
 		return -E2BIG;
-	if (t->nr == t->cap) {
-		u32 cap = t->cap ? t->cap * 2 : 64;
-		char **more = realloc(t->strings, cap * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		t->strings = more;
-		t->cap = cap;
-	}
-	copy = malloc(len + 1);
+	at = place(t, t->nr, &piece);
+	if (!at)
+		t->pieces[piece] = malloc((STRTAB_FIRST << piece) * sizeof(char *));
+	at = place(t, t->nr, &piece);
+	copy = at ? malloc(len + 1) : NULL;
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, s, len);
 	copy[len] = 0;
-	t->strings[t->nr++] = copy;
+	*at = copy;
+	__atomic_store_n(&t->nr, t->nr + 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -53,7 +57,9 @@ u32 strtab_intern(struct strtab *t, const char *s, size_t len)
 
 const char *strtab_get(const struct strtab *t, u64 id)
 {
-	return id && id <= t->nr ? t->strings[id - 1] : "";
+	unsigned piece;
+
+	return id && id <= __atomic_load_n(&t->nr, __ATOMIC_ACQUIRE) ? *place(t, id - 1, &piece) : "";
 }
 
 static const char *get(const void *self, u64 id)
@@ -68,9 +74,12 @@ struct op_strings strtab_strings(const struct strtab *t)
 
 void strtab_free(struct strtab *t)
 {
+	unsigned piece;
+
 	for (u32 i = 0; i < t->nr; i++)
-		free(t->strings[i]);
-	free(t->strings);
+		free(*place(t, i, &piece));
+	for (unsigned i = 0; i < STRTAB_PIECES; i++)
+		free(t->pieces[i]);
 	map64_free(&t->ids);
 	memset(t, 0, sizeof(*t));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * String table of a stream: ids from 1 in order of appearance, 0 for none and for "". Pointers
- * handed out stay valid until the table is freed. Zero-filled memory is an empty table.
+ * handed out stay valid until the table is freed. Zero-filled memory is an empty table. One thread
+ * appends; others may read what is there meanwhile (strtab_get()), so the table grows in pieces that stay.
  */
 #ifndef MEMRIG_TRACE_STRTAB_H
 #define MEMRIG_TRACE_STRTAB_H
@@ -9,9 +10,12 @@
 #include "core/op.h"
 #include "traces/map64.h"
 
+#define STRTAB_FIRST  64ull /* strings of the first piece; each next one holds twice as many */
+#define STRTAB_PIECES 32u
+
 struct strtab {
-	char **strings; /* [id - 1] */
-	u32 nr, cap;
+	char **pieces[STRTAB_PIECES];
+	u32 nr;
 	struct map64 ids; /* hash of the text (probed on) -> id; only of interned strings */
 };
 

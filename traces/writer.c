@@ -157,14 +157,15 @@ static int put_strings(struct trace_writer *w)
 	u32 end = w->strings_written;
 
 	while (end < w->strings.nr && size < MiB)
-		size += strlen(w->strings.strings[end++]) + 1;
+		size += strlen(strtab_get(&w->strings, ++end)) + 1;
 	text = malloc(size);
 	if (!text)
 		return fail(w, -ENOMEM);
 	for (u32 i = w->strings_written; i < end; i++) {
-		size_t n = strlen(w->strings.strings[i]) + 1;
+		const char *string = strtab_get(&w->strings, i + 1);
+		size_t n = strlen(string) + 1;
 
-		memcpy(text + used, w->strings.strings[i], n);
+		memcpy(text + used, string, n);
 		used += n;
 	}
 	b.size = (u32)size;

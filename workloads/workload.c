@@ -137,7 +137,7 @@ static const char *get_name(const void *self, u64 id)
 {
 	const struct workload_run *r = self;
 
-	return id && id <= r->nr_names ? r->names[id - 1] : "";
+	return id && id <= __atomic_load_n(&r->nr_names, __ATOMIC_ACQUIRE) ? r->names[id - 1] : "";
 }
 
 struct op_strings workload_strings(const struct workload_run *r)
@@ -149,7 +149,8 @@ u64 workload_name(struct workload_run *r, const char *literal)
 {
 	BUG_ON(r->nr_names >= WORKLOAD_MAX_NAMES);
 	r->names[r->nr_names] = literal;
-	return ++r->nr_names;
+	__atomic_store_n(&r->nr_names, r->nr_names + 1, __ATOMIC_RELEASE); /* machines may be reading others */
+	return r->nr_names;
 }
 
 int workload_complain(struct workload_run *r, const char *text)
