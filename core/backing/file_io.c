@@ -73,6 +73,7 @@ static int read_cached(struct reader *r, struct page **out)
 
 	count_vm_event(fm->hw, fm->hw->cpu, p ? EV_CACHE_HITS : EV_CACHE_MISSES);
 	if (!p) {
+		count_vm_event(fm->hw, fm->hw->cpu, EV_FILE_MISSES);
 		page_cache_sync_readahead(fm, r->f, r->index, r->last - r->index);
 		p = find_get_page(fm, m, r->index);
 	}
@@ -132,6 +133,7 @@ MM_INLINE bool read_hit(struct filemap *fm, struct vm_file *f, u64 pos, u64 len)
 	if (!p || (p->flags & told) != 1u << PG_uptodate)
 		return false;
 	count_vm_event(fm->hw, fm->hw->cpu, EV_CACHE_HITS);
+	count_vm_event(fm->hw, fm->hw->cpu, EV_FILE_REFERENCES);
 	if (pos != f->ra.prev_pos) /* else the last read's continuation: the same access */
 		mark_page_accessed(fm->lru, p);
 	f->ra.prev_pos = read_end(pos & ~(page - 1), pos + len, page);
@@ -151,6 +153,7 @@ static __attribute__((noinline)) s64 read_range(struct filemap *fm, struct vm_fi
 		struct file_piece piece = {.offset = (pos + done) & (page - 1), .done = done};
 
 		r.index = (pos + done) >> shift;
+		count_vm_event(fm->hw, fm->hw->cpu, EV_FILE_REFERENCES);
 		err = f->shmem ? shmem_read_page(fm, f, r.index, &piece.page)
 			       : read_cached(&r, &piece.page);
 		if (err)
@@ -217,6 +220,7 @@ static int write_begin(struct filemap *fm, struct vm_file *f, u64 index, u64 len
 		hw_clear_frame(fm->hw, page_to_pfn(fm->phys, p));
 		return 0;
 	}
+	count_vm_event(fm->hw, fm->hw->cpu, EV_FILE_MISSES);
 	err = read_page(fm, p);
 	if (err) {
 		lru_put_page(fm->lru, p);
@@ -277,6 +281,7 @@ s64 file_write(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 		struct file_piece piece = {.offset = (pos + done) & (page - 1), .done = done};
 
 		piece.len = mm_min(len - done, page - piece.offset);
+		count_vm_event(fm->hw, fm->hw->cpu, EV_FILE_REFERENCES);
 		for (unsigned i = 0; i < MAX_TRIES; i++) {
 			err = write_piece(fm, f, (pos + done) >> shift, &piece, actor);
 			if (err != -EAGAIN)

@@ -8,7 +8,8 @@
  * is held by a reference.
  *
  * Who writes balances dirty pages after each page: floor 6 (core/vm/file.c), which can clean
- * descriptors, passes `wrote`. Counts cache_hits, cache_misses, ra_pages_used.
+ * descriptors, passes `wrote`. Counts cache_hits, cache_misses, file_references, file_misses,
+ * ra_pages_used.
  * Linux: mm/filemap.c (do_generic_file_read, generic_perform_write, filemap_fault), mm/shmem.c.
  */
 #ifndef MEMRIG_FILE_IO_H

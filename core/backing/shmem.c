@@ -93,9 +93,10 @@ static int get_shmem_page(struct filemap *fm, struct vm_file *f, u64 index, int 
 
 int shmem_read_page(struct filemap *fm, struct vm_file *f, u64 index, struct page **out)
 {
-	bool major;
+	bool major = false;
 	int err = get_shmem_page(fm, f, index, GET_READ, &major, out);
 
+	count_vm_events(fm->hw, fm->hw->cpu, EV_FILE_MISSES, major);
 	if (!err && *out)
 		unlock_page(*out);
 	return err;
@@ -103,9 +104,11 @@ int shmem_read_page(struct filemap *fm, struct vm_file *f, u64 index, struct pag
 
 int shmem_write_page(struct filemap *fm, struct vm_file *f, u64 index, struct page **out)
 {
-	bool major;
+	bool major = false;
+	int err = get_shmem_page(fm, f, index, GET_WRITE, &major, out);
 
-	return get_shmem_page(fm, f, index, GET_WRITE, &major, out);
+	count_vm_events(fm->hw, fm->hw->cpu, EV_FILE_MISSES, major);
+	return err;
 }
 
 unsigned shmem_fault(struct filemap *fm, struct vm_file *f, u64 index, struct page **out)
