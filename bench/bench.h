@@ -40,7 +40,9 @@ struct bench_ctx {
 enum bench_unit {
 	BENCH_NS,        /* nanoseconds an item: less is better */
 	BENCH_M_PER_SEC, /* million items a second: more is better */
-	BENCH_GB_PER_SEC /* items are bytes; 10^9 bytes a second: more is better */
+	BENCH_GB_PER_SEC, /* items are bytes; 10^9 bytes a second: more is better */
+	BENCH_TIMES      /* items are nanoseconds that the same work takes the plain way, which setup() measured just
+			  * before and put into ctx->items: how many times faster; more is better */
 };
 
 struct bench_case {

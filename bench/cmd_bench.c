@@ -139,7 +139,7 @@ struct report {
 	bool counted[NR_PERF_ITEMS]; /* columns of --perf */
 };
 
-static const char *const unit_names[] = {"ns", "M/s", "GB/s"};
+static const char *const unit_names[] = {"ns", "M/s", "GB/s", "x"};
 
 /* Nanoseconds an item -> the case's unit. */
 static double in_unit(const struct gbench_result *r, double ns)
@@ -148,6 +148,7 @@ static double in_unit(const struct gbench_result *r, double ns)
 	case BENCH_M_PER_SEC:
 		return 1e3 * r->threads / ns;
 	case BENCH_GB_PER_SEC:
+	case BENCH_TIMES:
 		return r->threads / ns;
 	default:
 		return ns;

@@ -258,7 +258,7 @@ static int write_case(struct machine *m, const struct stop *s)
 
 int cmd_export(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
+	static const struct argp_child children[] = MACHINE_ARGP;
 	static const struct argp argp = {
 		.options = options, .parser = parse, .args_doc = "pgtables TRACE", .children = children,
 		.doc = "Replays a trace and writes the task's and the kernel's page tables as a case for an ARM "
@@ -270,7 +270,7 @@ int cmd_export(int argc, char **argv)
 	char err[512];
 	int rc;
 
-	machine_args_init(&a.machine);
+	machine_args_init(&a.machine, NULL);
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	if (machine_args_finish(&a.machine))
 		return 2;

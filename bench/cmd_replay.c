@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memrig replay T: one trace on one fresh machine. */
+/* memrig replay T: one trace on a fresh machine, or on several at once. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,25 +13,30 @@
 #include "bench/manifest.h"
 #include "bench/replay_loop.h"
 #include "bench/result.h"
+#include "bench/sweep.h"
 #include "bench/trace_source.h"
+#include "bench/verdict.h"
 
 struct replay_args {
 	struct machine_args machine;
+	struct sweep sweep; /* for lists */
 	const char *trace, *json, *show, *dir;
 	u64 sample_ns;
+	unsigned jobs;
 	bool check, quiet, summary, place_own;
 };
 
-enum { OPT_JSON = 256, OPT_CHECK, OPT_SAMPLE, OPT_SHOW, OPT_SUMMARY, OPT_PLACE };
+enum { OPT_JSON = 256, OPT_CHECK, OPT_SAMPLE, OPT_SHOW, OPT_SUMMARY, OPT_PLACE, OPT_JOBS };
 
 static const struct argp_option options[] = {
 	{"check", OPT_CHECK, 0, 0, "Compare every recorded result and run all invariants at the end", 0},
 	{"json", OPT_JSON, "FILE", 0, "Write the result", 0},
 	{"sample", OPT_SAMPLE, "NS", 0, "A row of counters every NS nanoseconds of the trace, to DIR/samples.csv", 0},
 	{"show", OPT_SHOW, "VIEW,...", 0, "Print views of the machine at the end", 0},
-	{"output", 'o', "DIR", 0, "Where samples go", 0},
+	{"output", 'o', "DIR", 0, "Where samples go; of several machines also sweep.csv, results and curves", 0},
 	{"summary", OPT_SUMMARY, 0, 0, "Print the summary (the default without --quiet)", 0},
 	{"place", OPT_PLACE, "trace|own", 0, "Addresses as recorded, or chosen by the model", 0},
+	{"jobs", OPT_JOBS, "N", 0, "Several machines: threads that drive them (one a CPU)", 0},
 	{"quiet", 'q', 0, 0, "No progress line, no summary", 0},
 	{0},
 };
@@ -61,6 +66,9 @@ static void parse_option(int key, char *arg, struct replay_args *a, struct argp_
 	case OPT_PLACE:
 		if (config_set(&a->machine.config, "place", arg, err, sizeof(err)))
 			argp_failure(state, 2, 0, "%s", err);
+		break;
+	case OPT_JOBS:
+		a->jobs = parse_jobs(arg, state);
 		break;
 	case 'o':
 		a->dir = arg;
@@ -96,7 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARGS:
 		return ARGP_ERR_UNKNOWN;
 	default:
-		if (key != 'o' && key != 'q' && (key < OPT_JSON || key > OPT_PLACE))
+		if (key != 'o' && key != 'q' && (key < OPT_JSON || key > OPT_JOBS))
 			return ARGP_ERR_UNKNOWN;
 		parse_option(key, arg, a, state);
 		return 0;
@@ -107,22 +115,6 @@ static int complain(const char *text)
 {
 	fprintf(stderr, "memrig: replay: %s\n", text);
 	return 2;
-}
-
-static int print_views(struct machine *m, const char *list)
-{
-	char *copy = strdup(list), *save = NULL;
-	int r = 0;
-
-	for (char *v = copy ? strtok_r(copy, ",", &save) : NULL; v && !r; v = strtok_r(NULL, ",", &save)) {
-		printf("==> %s\n", v);
-		if (machine_show(m, v, stdout)) {
-			fprintf(stderr, "memrig: replay: --show %s: no such view\n", v);
-			r = 2;
-		}
-	}
-	free(copy);
-	return r;
 }
 
 static int open_samples(struct outfile *o, const char *dir)
@@ -137,41 +129,15 @@ static int open_samples(struct outfile *o, const char *dir)
 	return outfile_open(o, path);
 }
 
-static void report_mismatches(const struct replay_args *a, const struct replay_stats *st)
-{
-	for (u64 i = 0; i < st->mismatches && i < MM_MAX_MISMATCHES; i++)
-		printf("%s:%" PRIu64 ": expected %s, got %s\n", a->trace, st->first[i].line,
-		       st->first[i].expected, st->first[i].got);
-	if (st->mismatches)
-		printf("%s: %" PRIu64 " results differ\n", a->trace, st->mismatches);
-}
-
-/* The machine's own verdict after a --check replay: 0 or 1. */
-static int final_check(struct machine *m, const struct replay_args *a)
-{
-	char why[512];
-
-	if (machine_check_failure(m)[0]) {
-		printf("%s: check operation: %s\n", a->trace, machine_check_failure(m));
-		return 1;
-	}
-	if (!a->check || !machine_check(m, why, sizeof(why)))
-		return 0;
-	printf("%s: invariant broken at the end: %s\n", a->trace, why);
-	return 1;
-}
-
 static int finish(struct machine *m, const struct replay_args *a, const struct replay_stats *st,
 		  struct trace_reader *r)
 {
 	char hash[32], err[512];
 	struct result_trace t = {.path = a->trace, .hash = hash, .events = st->events,
 				 .lost = trace_reader_info(r)->lost, .duration_ns = st->last_ts - st->first_ts};
-	int status = final_check(m, a);
+	int status = verdict(m, st, a->check, a->trace, stdout);
 
 	snprintf(hash, sizeof(hash), "%016" PRIx64, trace_hash(r));
-	if (st->mismatches)
-		status = 1;
 	if (a->json) {
 		json_t *j = result_json(m, st, &t);
 		int bad = !j || result_write(j, a->json, err, sizeof(err));
@@ -182,8 +148,7 @@ static int finish(struct machine *m, const struct replay_args *a, const struct r
 	}
 	if (trace_reader_notice(r)[0])
 		fprintf(stderr, "memrig: replay: %s\n", trace_reader_notice(r));
-	report_mismatches(a, st);
-	if (a->show && print_views(m, a->show))
+	if (a->show && views_print("replay", m, a->show, stdout))
 		return 2;
 	if (a->summary || (!a->quiet && !a->show))
 		result_print(m, st, &t, stdout);
@@ -217,6 +182,8 @@ static int run(struct machine *m, const struct replay_args *a, struct trace_read
 		rc = -ENOSPC;
 	if (rc == -EIO)
 		rc = complain(st->error);
+	else if (rc == -ENOMEM)
+		rc = complain("out of memory");
 	else if (rc)
 		rc = complain("samples.csv: cannot be written (disk full?)");
 	else
@@ -267,42 +234,75 @@ static int resolve_mem(struct replay_args *a, char *err, size_t errlen)
 	return rc;
 }
 
-int cmd_replay(int argc, char **argv)
+/* Lists: one pass over the trace for all machines. */
+static int many(struct replay_args *a)
 {
-	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
-	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
-		.args_doc = "TRACE",
-		.children = children,
-		.doc = "Replays a trace (.mrt or text) on a fresh machine.\vExit status: 0 done; 1 "
-		       "with --check: a "
-		       "result differed or an invariant is broken; 2 unusable input.",
-	};
-	struct replay_args a = {0};
+	struct sweep *s = &a->sweep;
+
+	s->verb = "replay";
+	s->trace = a->trace;
+	s->base = a->machine.config;
+	s->check = a->check;
+	s->sample_ns = a->sample_ns;
+	s->show = a->show;
+	s->jobs = a->jobs;
+	s->dir = a->dir;
+	s->quiet = a->quiet;
+	return sweep_verb(s, a->json, sweep_paging, SWEEP_NR_PAGING);
+}
+
+/* One machine. */
+static int single(struct replay_args *a)
+{
 	struct trace_reader *r;
 	struct machine *m;
 	char err[512];
 	int rc;
 
-	machine_args_init(&a.machine);
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	if (machine_args_finish(&a.machine))
+	if (machine_args_finish(&a->machine))
 		return 2;
-	if (a.machine.config.heap != HEAP_MODEL)
-		return host_heap(&a);
-	if (resolve_mem(&a, err, sizeof(err)))
+	if (a->machine.config.heap != HEAP_MODEL)
+		return host_heap(a);
+	if (resolve_mem(a, err, sizeof(err)))
 		return complain(err);
-	r = trace_open(a.trace, 0, err, sizeof(err));
+	r = trace_open(a->trace, 0, err, sizeof(err));
 	if (!r)
 		return complain(err);
-	m = machine_create(&a.machine.config, err, sizeof(err));
+	m = machine_create(&a->machine.config, err, sizeof(err));
 	if (!m) {
 		trace_close(r);
 		return complain(err);
 	}
-	rc = run(m, &a, r);
+	rc = run(m, a, r);
 	machine_destroy(m);
 	trace_close(r);
+	return rc;
+}
+
+int cmd_replay(int argc, char **argv)
+{
+	static const struct argp_child children[] = MACHINE_ARGP;
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "TRACE",
+		.children = children,
+		.doc = "Replays a trace (.mrt or text) on a fresh machine, or what if: with lists of values "
+		       "(--set mem=64M,128M,256M --set workingset=0,1) on every combination of them, all in one pass "
+		       "over the trace on all CPUs, with a table of their misses.\v" VARIANTS_HELP "Exit status: 0 "
+		       "done; 1 with --check: a result differed or an invariant is broken; 2 unusable input.",
+	};
+	struct replay_args *a = calloc(1, sizeof(*a));
+	int rc;
+
+	if (!a)
+		return complain("out of memory");
+	machine_args_init(&a->machine, &a->sweep.variants);
+	argp_parse(&argp, argc, argv, 0, NULL, a);
+	if (a->show && views_known("replay", a->show))
+		rc = 2;
+	else
+		rc = a->sweep.variants.nr_axes ? many(a) : single(a);
+	free(a);
 	return rc;
 }

@@ -18,11 +18,15 @@
 #include "bench/result.h"
 #include "bench/dirtycow.h"
 #include "bench/study.h"
+#include "bench/sweep.h"
+#include "bench/verdict.h"
+#include "bench/workload_source.h"
 #include "bench/workload_trace.h"
 #include "workloads/workload.h"
 
 struct run_args {
 	struct machine_args machine;
+	struct sweep sweep; /* for lists */
 	const struct workload *workload;
 	struct workload_run run;
 	char text[512]; /* workload and parameters as given */
@@ -40,7 +44,7 @@ static const struct argp_option options[] = {
 	{"text", OPT_TEXT, 0, 0, "With --write: as text", 0},
 	{"study", OPT_STUDY, "NAME", 0,
 	 "Run a ready study: its table and its plot; 'list' lists them, 'quick' runs the quick ones", 0},
-	{"output", 'o', "DIR", 0, "Where a study's results go (out/studies)", 0},
+	{"output", 'o', "DIR", 0, "Where a study's results go (out/studies), and those of several machines", 0},
 	{"gap", OPT_GAP, "NS", 0, "Nanoseconds between two operations (100)", 0},
 	{"check", OPT_CHECK, 0, 0, "Compare expected results and run all invariants at the end", 0},
 	{"json", OPT_JSON, "FILE", 0, "Write the result", 0},
@@ -184,67 +188,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* ---- a workload as a source of the replay loop ---- */
-
-struct source {
-	struct workload_run *run;
-	struct mm_op ops[MM_MAX_OP_BATCH];
-	u64 seen; /* records before this batch */
-	size_t nr;
-};
-
-static ssize_t source_next(void *self, const struct mm_op **ops)
-{
-	struct source *s = self;
-
-	s->seen += s->nr;
-	s->nr = workload_next(s->run, s->ops, MM_MAX_OP_BATCH);
-	*ops = s->ops;
-	return (ssize_t)s->nr;
-}
-
-static const char *source_error(void *self)
-{
-	(void)self;
-	return "";
-}
-
-static u64 source_line(void *self, size_t i)
-{
-	struct source *s = self;
-
-	return s->seen + i + 1;
-}
-
-static struct op_strings source_strings(void *self)
-{
-	struct source *s = self;
-
-	return workload_strings(s->run);
-}
-
-static struct op_source workload_source(struct source *s)
-{
-	return (struct op_source){.self = s,
-				  .next = source_next,
-				  .error = source_error,
-				  .line = source_line,
-				  .strings = source_strings};
-}
-
-static int print_views(struct machine *m, const char *list)
-{
-	char *copy = strdup(list), *save = NULL;
-	int r = EXIT_DONE;
-
-	for (char *v = copy ? strtok_r(copy, ",", &save) : NULL; v && !r; v = strtok_r(NULL, ",", &save)) {
-		printf("==> %s\n", v);
-		if (machine_show(m, v, stdout))
-			r = cmd_error("run: --show %s: no such view", v);
-	}
-	free(copy);
-	return r;
-}
+/* ---- on one machine ---- */
 
 static int write_json(json_t *j, const char *path)
 {
@@ -255,32 +199,15 @@ static int write_json(json_t *j, const char *path)
 	return bad ? cmd_error("run: %s", err) : EXIT_DONE;
 }
 
-static int verdict(struct machine *m, const struct run_args *a, const struct replay_stats *st)
-{
-	char why[512];
-	int status = EXIT_DONE;
-
-	for (u64 i = 0; a->check && i < st->mismatches && i < MM_MAX_MISMATCHES; i++)
-		printf("%s: record %" PRIu64 ": expected %s, got %s\n", a->workload->name,
-		       st->first[i].line, st->first[i].expected, st->first[i].got);
-	if (a->check && st->mismatches)
-		status = EXIT_CHECK_FAILED;
-	if (a->check && machine_check(m, why, sizeof(why))) {
-		printf("%s: invariant broken at the end: %s\n", a->workload->name, why);
-		status = EXIT_CHECK_FAILED;
-	}
-	return status;
-}
-
 static int report(struct machine *m, const struct run_args *a, const struct replay_stats *st)
 {
 	struct result_trace t = {.path = a->text, .hash = "", .events = st->events,
 				 .duration_ns = st->last_ts - st->first_ts};
-	int status = verdict(m, a, st);
+	int status = verdict(m, st, a->check, a->workload->name, stdout);
 
 	if (a->json && write_json(result_json(m, st, &t), a->json))
 		return EXIT_USAGE;
-	if (a->show && print_views(m, a->show))
+	if (a->show && views_print("run", m, a->show, stdout))
 		return EXIT_USAGE;
 	if (!a->quiet && !a->show)
 		result_print(m, st, &t, stdout);
@@ -293,7 +220,7 @@ static int resolve_mem(struct run_args *a, const struct workload_options *o, cha
 {
 	struct workload_run once = a->run;
 	struct op_source src;
-	struct source *s;
+	struct workload_source *s;
 	int rc;
 
 	if (!footprint_asked(&a->machine.config) || a->write || a->machine.config.heap)
@@ -314,7 +241,7 @@ static int resolve_mem(struct run_args *a, const struct workload_options *o, cha
 static int replay(struct run_args *a)
 {
 	struct replay_options opt = {.check = a->check, .quiet = a->quiet, .time_ops = true};
-	struct source *s = calloc(1, sizeof(*s));
+	struct workload_source *s = calloc(1, sizeof(*s));
 	struct op_source src = workload_source(s);
 	struct replay_stats *st = calloc(1, sizeof(*st));
 	char err[512] = "out of memory";
@@ -378,6 +305,26 @@ static int dispatch(struct run_args *a)
 	return rc;
 }
 
+/* Lists: one pass for all machines. */
+static int many(struct run_args *a)
+{
+	struct sweep *s = &a->sweep;
+
+	if (a->write)
+		return cmd_error("run: --write: a trace is of one machine; no lists");
+	s->verb = "run";
+	s->workload = a->workload;
+	s->run = a->run;
+	s->title = a->text;
+	s->gap = a->gap;
+	s->base = a->machine.config;
+	s->check = a->check;
+	s->show = a->show;
+	s->dir = a->out_dir;
+	s->quiet = a->quiet;
+	return sweep_verb(s, a->json, sweep_paging, SWEEP_NR_PAGING);
+}
+
 /* ---- studies ---- */
 
 static int list_studies(const char *dir, char **names)
@@ -435,19 +382,19 @@ static int studies(const struct run_args *a)
 
 int cmd_run(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
+	static const struct argp_child children[] = MACHINE_ARGP;
 	static const struct argp argp = {
 		.options = options, .parser = parse, .args_doc = "WORKLOAD [PARAMETER=VALUE...]",
 		.children = children,
-		.doc = "Generates a workload and replays it on a fresh machine, or writes it as a "
-		       "trace.",
+		.doc = "Generates a workload and replays it on a fresh machine, or with lists of values (--set "
+		       "mem=64M,128M) on several at once, or writes it as a trace.\v" VARIANTS_HELP,
 	};
 	struct run_args *a = calloc(1, sizeof(*a));
 	int rc = EXIT_DONE;
 
 	if (!a)
 		return cmd_error("run: out of memory");
-	machine_args_init(&a->machine);
+	machine_args_init(&a->machine, &a->sweep.variants);
 	argp_parse(&argp, argc, argv, 0, NULL, a);
 	if (a->study)
 		rc = studies(a);
@@ -455,6 +402,10 @@ int cmd_run(int argc, char **argv)
 		list_workloads(stdout);
 	else if (a->dirtycow)
 		rc = run_dirtycow(a);
+	else if (a->show && views_known("run", a->show))
+		rc = EXIT_USAGE;
+	else if (a->sweep.variants.nr_axes)
+		rc = many(a);
 	else
 		rc = machine_args_finish(&a->machine) ? EXIT_USAGE : dispatch(a);
 	free(a);

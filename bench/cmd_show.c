@@ -62,7 +62,7 @@ static bool known_view(const char *name)
 
 int cmd_show(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&machine_argp, 0, "Machine:", 5}, {0}};
+	static const struct argp_child children[] = MACHINE_ARGP;
 	static const struct argp argp = {
 		.parser = parse,
 		.args_doc = "VIEW...",
@@ -78,7 +78,7 @@ int cmd_show(int argc, char **argv)
 	char err[512];
 	int r = 0;
 
-	machine_args_init(&a.machine);
+	machine_args_init(&a.machine, NULL);
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	if (machine_args_finish(&a.machine))
 		return 2;

@@ -7,7 +7,9 @@
 #include <string.h>
 
 static const struct argp_option options[] = {
-	{"set", 's', "KEY=VALUE", 0, "Set a machine parameter; 'memrig show config' lists all", 10},
+	{"set", 's', "KEY=VALUE", 0,
+	 "Set a machine parameter; 'memrig show config' lists all. In replay, run and sweep also KEY=A,B,C: that many "
+	 "machines at once", 10},
 	{"config", 'c', "FILE", 0, "Read KEY=VALUE lines from FILE ('#' starts a comment)", 10},
 	{0},
 };
@@ -24,9 +26,19 @@ static char *strip(char *s)
 	return s;
 }
 
-static void read_config(struct machine_config *c, const char *path, const struct argp_state *state)
+/* One value, or where lists are taken, several. */
+static int set(struct machine_args *a, const char *pair, char *err, size_t n)
 {
-	char line[CONFIG_STR_MAX + 128], err[256];
+	if (a->lists && variants_is_list(pair))
+		return variants_add(a->lists, pair, AXIS_KEY, err, n);
+	if (a->lists)
+		variants_drop(a->lists, pair);
+	return config_set_pair(&a->config, pair, err, n);
+}
+
+static void read_config(struct machine_args *a, const char *path, const struct argp_state *state)
+{
+	char line[CONFIG_STR_MAX + 128], err[512];
 	unsigned number = 0;
 	FILE *f = fopen(path, "re");
 
@@ -36,7 +48,7 @@ static void read_config(struct machine_config *c, const char *path, const struct
 		char *text = strip(line);
 
 		number++;
-		if (*text && config_set_pair(c, text, err, sizeof(err)))
+		if (*text && set(a, text, err, sizeof(err)))
 			argp_failure(state, 2, 0, "%s:%u: %s", path, number, err);
 	}
 	if (f)
@@ -46,15 +58,15 @@ static void read_config(struct machine_config *c, const char *path, const struct
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct machine_args *a = state->input;
-	char err[256];
+	char err[512];
 
 	switch (key) {
 	case 's':
-		if (config_set_pair(&a->config, arg, err, sizeof(err)))
+		if (set(a, arg, err, sizeof(err)))
 			argp_failure(state, 2, 0, "%s", err);
 		return 0;
 	case 'c':
-		read_config(&a->config, arg, state);
+		read_config(a, arg, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -63,9 +75,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 const struct argp machine_argp = {.options = options, .parser = parse};
 
-void machine_args_init(struct machine_args *a)
+void machine_args_init(struct machine_args *a, struct variants *lists)
 {
 	config_init(&a->config);
+	a->lists = lists;
+}
+
+unsigned parse_jobs(const char *arg, const struct argp_state *state)
+{
+	char *end;
+	unsigned long jobs = strtoul(arg, &end, 10);
+
+	if (*end || !jobs || jobs > 256)
+		argp_failure(state, 2, 0, "--jobs %s: expected 1 to 256", arg);
+	return (unsigned)jobs;
 }
 
 int machine_args_finish(struct machine_args *a)

@@ -111,6 +111,26 @@ static void put_series(FILE *f, const struct plot *p)
 	fputs("'\n", f);
 }
 
+/* Names of the curves of a table that has some, for `plot for [i = 0:curves - 1] ... title curve_[i + 1]`. */
+static void put_curves(FILE *f, const struct table *t)
+{
+	int name = table_col(t, "curve"), index = table_col(t, "curve_index");
+	unsigned nr = 0;
+
+	if (name < 0 || index < 0)
+		return;
+	for (unsigned r = 0; r < t->nr_rows; r++)
+		if (table_number(t, r, index) == nr) { /* they are numbered as they appear */
+			char var[32];
+
+			snprintf(var, sizeof(var), "curve_name_%u", nr++);
+			put_string(f, var, table_get(t, r, name));
+		}
+	fprintf(f, "curves = %u\n%s", nr, nr ? "array curve_[curves]\n" : "");
+	for (unsigned i = 0; i < nr; i++)
+		fprintf(f, "curve_[%u] = curve_name_%u\n", i + 1, i);
+}
+
 void plot_script(const char *dir, const struct plot *p, char *out, size_t n)
 {
 	snprintf(out, n, "%s/%s.gp", dir, p->name);
@@ -137,6 +157,7 @@ static int write_script(struct draw *d, const struct figure *g, const struct tab
 	put_ranges(o.f, g->plot, t);
 	put_string(o.f, "xcol", g->plot->x);
 	put_series(o.f, g->plot);
+	put_curves(o.f, t);
 	plot_script(d->f->dir, g->plot, script, sizeof(script));
 	fprintf(o.f, "style = '%s/style.gp'\nload '%s'\n", d->f->dir, script);
 	return outfile_commit(&o);
@@ -176,7 +197,7 @@ static int draw(struct draw *d, struct figure *g, const struct table *t, const c
 		return -1;
 	}
 	snprintf(tmp, sizeof(tmp), "%s.tmp", g->svg);
-	rc = table_write(t, data, MOST_ROWS);
+	rc = table_write(t, data, strncmp(g->plot->input, "samples", 7) ? 0 : MOST_ROWS);
 	if (!rc)
 		rc = write_script(d, g, t, script, data, tmp);
 	if (rc) {

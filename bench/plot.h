@@ -13,6 +13,7 @@
  *	replays       the replays of one trace on several machines       one figure a trace
  *	all-replays   every replay                                       one figure
  *	csv:FILE      FILE in the data directory, with named columns     one figure, if FILE exists
+ * A table with columns curve and curve_index (of a sweep) gives scripts `curves` and the names curve_[i + 1].
  * plots/<name>.gp draws, or plots/<family>.gp for the name <family>-<member>; plots/style.gp owns
  * terminal, colours and fonts. A column that the input does not have is an error.
  */

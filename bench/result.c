@@ -233,6 +233,32 @@ static json_t *heap_json(struct machine *m)
 			 "relocated_tasks", num(t.relocated_tasks));
 }
 
+static s64 counter(const struct vmstat_snapshot *s, const char *name)
+{
+	int i = vmstat_by_name(name);
+
+	return i < 0 ? 0 : s->v[i];
+}
+
+struct result_paging result_paging(const struct vmstat_snapshot *s)
+{
+	struct result_paging p = {
+		.references = (u64)(counter(s, "accesses") + counter(s, "file_references")),
+		.misses = (u64)(counter(s, "pgmajfault") + counter(s, "file_misses")),
+	};
+
+	p.miss_ratio = p.references ? (double)p.misses / (double)p.references : 0;
+	return p;
+}
+
+static json_t *paging_json(const struct vmstat_snapshot *s)
+{
+	struct result_paging p = result_paging(s);
+
+	return json_pack("{so so sf}", "references", num(p.references), "misses", num(p.misses), "miss_ratio",
+			 p.miss_ratio);
+}
+
 json_t *result_json(struct machine *m, const struct replay_stats *st, const struct result_trace *t)
 {
 	struct vmstat_snapshot s;
@@ -255,6 +281,7 @@ json_t *result_json(struct machine *m, const struct replay_stats *st, const stru
 				      "virtual_ns", num(machine_now(m)), "machine_hash",
 				      hex(machine_hash(m))));
 	json_object_set_new(j, "vmstat", vmstat_json(m, &s));
+	json_object_set_new(j, "paging", paging_json(&s));
 	json_object_set_new(j, "ksm", ksm_json(&ksm));
 	json_object_set_new(j, "tasks", tasks_json(m));
 	json_object_set_new(j, "pressure", pressure_json(m));
@@ -277,13 +304,6 @@ int result_write(const json_t *j, const char *path, char *err, size_t errlen)
 	return r;
 }
 
-static s64 counter(const struct vmstat_snapshot *s, const char *name)
-{
-	int i = vmstat_by_name(name);
-
-	return i < 0 ? 0 : s->v[i];
-}
-
 static void print_skipped(struct machine *m, FILE *out)
 {
 	for (unsigned c = 0; c < NR_OP_CODES; c++)
@@ -296,6 +316,7 @@ void result_print(struct machine *m, const struct replay_stats *st, const struct
 		  FILE *out)
 {
 	struct vmstat_snapshot s;
+	struct result_paging paging;
 	struct machine_totals tot;
 	u64 page = 4096ull << (2 * machine_config_of(m)->page);
 
@@ -312,6 +333,9 @@ void result_print(struct machine *m, const struct replay_stats *st, const struct
 	fprintf(out, "  faults       %" PRId64 " (%" PRId64 " major), %" PRId64 " copies on write, %" PRId64
 		" segv\n", counter(&s, "pgfault"), counter(&s, "pgmajfault"),
 		counter(&s, "cow_copies"), counter(&s, "segv"));
+	paging = result_paging(&s);
+	fprintf(out, "  misses       %" PRIu64 " of %" PRIu64 " page references (%.3g %%)\n", paging.misses,
+		paging.references, paging.miss_ratio * 100);
 	fprintf(out, "  at the end   %" PRIu64 " tasks, %" PRIu64 " VMAs, %.1f MiB anonymous, %.1f MiB file, "
 		"%.1f KiB page tables\n", tot.tasks, tot.vmas,
 		(double)(tot.rss_anon * page) / MiB, (double)(tot.rss_file * page) / MiB,

@@ -16,6 +16,18 @@ struct result_trace {
 /* New reference, or NULL (out of memory). */
 json_t *result_json(struct machine *m, const struct replay_stats *st, const struct result_trace *t);
 
+/*
+ * References and misses of a run so far. A reference is a page that an access, or a read or write call,
+ * came to (accesses + file_references); a miss is one that had to wait for a device because the page was
+ * in memory nowhere (pgmajfault + file_misses): a major fault of any kind of mapping, a cache miss of a call.
+ * A page that read-ahead has on its way is no miss, and neither is a first touch of anonymous memory.
+ */
+struct result_paging {
+	u64 references, misses;
+	double miss_ratio; /* misses / references; 0 without references */
+};
+struct result_paging result_paging(const struct vmstat_snapshot *s);
+
 /* Writes @j beside @path and renames. 0, or -errno with one line in @err; nothing is left behind. */
 int result_write(const json_t *j, const char *path, char *err, size_t errlen);
 

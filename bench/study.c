@@ -17,29 +17,38 @@ int study_find_dir(char *dir, size_t n, char *err, size_t errlen)
 
 /* ---- the file ---- */
 
-static const char *add_word(const char **list, unsigned *nr, const char *word)
-{
-	if (*nr == SWEEP_MAX_ARGS)
-		return "fewer words";
-	list[(*nr)++] = word;
-	return NULL;
-}
-
-static const char *parse_words(struct study *s, char *text, bool metrics)
+static const char *parse_metrics(struct study *s, char *text)
 {
 	char *save = NULL;
 
 	for (char *w = strtok_r(text, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
-		if (!metrics) {
-			const char *wanted = add_word(s->sweep.args, &s->sweep.nr_args, w);
-
-			if (wanted)
-				return wanted;
-			continue;
-		}
 		if (s->nr_metrics == STUDY_MAX_METRICS || strlen(w) >= sizeof(s->metrics[0]))
 			return "fewer or shorter metrics";
 		strcpy(s->metrics[s->nr_metrics++], w);
+	}
+	return NULL;
+}
+
+/* "NAME PARAMETER=VALUE..." */
+static const char *parse_workload(struct study *s, char *text)
+{
+	static char err[512];
+	char *save = NULL, *w, *eq;
+
+	snprintf(s->command, sizeof(s->command), "%s", text);
+	s->sweep.title = s->command;
+	w = strtok_r(text, " \t", &save);
+	s->sweep.workload = w ? workload_find(w) : NULL;
+	if (!s->sweep.workload)
+		return "a workload ('memrig run --list' lists all)";
+	workload_prepare(&s->sweep.run, s->sweep.workload);
+	while ((w = strtok_r(NULL, " \t", &save))) {
+		eq = strchr(w, '=');
+		if (!eq)
+			return "PARAMETER=VALUE";
+		*eq = 0;
+		if (workload_set(&s->sweep.run, w, eq + 1, err, sizeof(err)))
+			return err;
 	}
 	return NULL;
 }
@@ -48,8 +57,16 @@ static const char *parse_trace(struct study *s, const char *dir, const char *fil
 {
 	if ((size_t)snprintf(s->trace, sizeof(s->trace), "%s/%s", dir, file) >= sizeof(s->trace))
 		return "a shorter path";
-	s->sweep.verb = "replay";
-	return add_word(s->sweep.args, &s->sweep.nr_args, s->trace);
+	s->sweep.trace = s->trace;
+	return NULL;
+}
+
+static const char *parse_plot(struct study *s, const char *name)
+{
+	if (s->nr_plots == STUDY_MAX_PLOTS || strlen(name) >= sizeof(s->plots[0]))
+		return "fewer plots";
+	strcpy(s->plots[s->nr_plots++], name);
+	return NULL;
 }
 
 /* NULL, or what was expected in the line "@key @value". */
@@ -67,19 +84,22 @@ static const char *parse_line(struct study *s, const char *dir, const char *key,
 	}
 	if (!*value)
 		return "a value";
-	if (!strcmp(key, "workload")) {
-		s->sweep.verb = "run";
-		return parse_words(s, value, false);
-	}
+	if (!strcmp(key, "workload"))
+		return parse_workload(s, value);
 	if (!strcmp(key, "trace"))
 		return parse_trace(s, dir, value);
 	if (!strcmp(key, "set"))
-		return add_word(s->sweep.settings, &s->sweep.nr_settings, value);
+		return config_set_pair(&s->sweep.base, value, err, sizeof(err)) ? err : NULL;
 	if (!strcmp(key, "metrics"))
-		return parse_words(s, value, true);
+		return parse_metrics(s, value);
+	if (!strcmp(key, "machine"))
+		return variants_add_machine(&s->sweep.variants, value, err, sizeof(err)) ? err : NULL;
+	if (!strcmp(key, "plot"))
+		return parse_plot(s, value);
 	if (!strcmp(key, "vary") || !strcmp(key, "param"))
-		return sweep_add_axis(&s->sweep, value, *key == 'p', err, sizeof(err)) ? err : NULL;
-	return "title, workload, trace, set, vary, param, metrics or quick";
+		return variants_add(&s->sweep.variants, value, *key == 'p' ? AXIS_PARAM : AXIS_KEY, err, sizeof(err)) ?
+			err : NULL;
+	return "title, workload, trace, set, vary, param, machine, metrics, plot or quick";
 }
 
 static int read_lines(struct study *s, const char *dir, const char *path, FILE *f, char *err, size_t errlen)
@@ -107,7 +127,7 @@ static int read_lines(struct study *s, const char *dir, const char *path, FILE *
 			return -1;
 		}
 	}
-	if (s->sweep.nr_args)
+	if (s->sweep.workload || s->sweep.trace)
 		return 0;
 	snprintf(err, errlen, "%s: neither workload nor trace", path);
 	return -1;
@@ -120,6 +140,8 @@ int study_read(struct study *s, const char *dir, const char *name, char *err, si
 	int r;
 
 	memset(s, 0, sizeof(*s));
+	s->sweep.verb = "run";
+	config_init(&s->sweep.base);
 	snprintf(path, sizeof(path), "%s/%s.study", dir, name);
 	f = strchr(name, '/') || strlen(name) >= sizeof(s->name) ? NULL : fopen(path, "re");
 	if (!f) {
@@ -164,45 +186,57 @@ static int draw(const struct study *s, const char *out_dir, char *err, size_t er
 {
 	struct figures figures;
 	struct results results;
-	char plot[64];
+	char own[64];
 	int r;
 
-	snprintf(plot, sizeof(plot), "study-%s", s->name);
+	snprintf(own, sizeof(own), "study-%s", s->name);
 	if (figures_init(&figures, err, errlen))
 		return -1;
 	r = results_load(&results, NULL, NULL, out_dir, err, errlen);
-	if (!r) {
-		r = figures_draw(&figures, &results, plot, out_dir, err, errlen);
-		results_free(&results);
-	}
+	for (unsigned i = 0; i < (s->nr_plots ? s->nr_plots : 1) && !r; i++)
+		r = figures_draw(&figures, &results, s->nr_plots ? s->plots[i] : own, out_dir, err, errlen);
+	for (unsigned i = 0; i < figures.nr && !r; i++)
+		printf("picture: %s\n", figures.list[i].svg);
+	results_free(&results);
 	figures_free(&figures);
+	return r;
+}
+
+static int report(const struct study *s, const struct sweep_result *results, const char *out_dir, char *err,
+		  size_t errlen)
+{
+	char csv[4300];
+	struct table t;
+	int r;
+
+	snprintf(csv, sizeof(csv), "%s/%s.csv", out_dir, s->name);
+	r = sweep_table(&s->sweep, results, &t);
+	if (r)
+		snprintf(err, errlen, "out of memory");
+	else if ((r = table_write_csv(&t, csv)))
+		snprintf(err, errlen, "%s: %s", csv, strerror(-r));
+	if (!r) {
+		printf("%s: %s\n", s->name, s->title);
+		sweep_print(&s->sweep, &t, (const char (*)[64])s->metrics, s->nr_metrics, stdout);
+		r = draw(s, out_dir, err, errlen);
+	}
+	table_free(&t);
 	return r;
 }
 
 int study_run(struct study *s, const char *out_dir, bool quiet, char *err, size_t errlen)
 {
-	char dir[4200], csv[4300];
-	struct table t;
+	struct sweep_result *results;
+	char dir[4200];
 	int r;
 
 	snprintf(dir, sizeof(dir), "%s/%s", out_dir, s->name);
-	snprintf(csv, sizeof(csv), "%s/%s.csv", out_dir, s->name);
 	s->sweep.dir = dir;
 	s->sweep.quiet = quiet;
-	table_init(&t);
-	r = sweep_run(&s->sweep, &t, err, errlen);
+	r = sweep_run(&s->sweep, &results, err, errlen);
 	if (!r) {
-		r = table_write_csv(&t, csv);
-		if (r)
-			snprintf(err, errlen, "%s: %s", csv, strerror(-r));
+		r = report(s, results, out_dir, err, errlen);
+		sweep_free(&s->sweep, results);
 	}
-	if (!r) {
-		printf("%s: %s\n", s->name, s->title);
-		sweep_print(&s->sweep, &t, s->metrics, s->nr_metrics, stdout);
-		r = draw(s, out_dir, err, errlen);
-		if (!r)
-			printf("picture: %s/study-%s.svg\n", out_dir, s->name);
-	}
-	table_free(&t);
 	return r;
 }

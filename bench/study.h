@@ -8,10 +8,12 @@
  *	set      KEY=VALUE                   for all variants; may be repeated
  *	vary     KEY=A,B,...                 an axis of machines; may be repeated
  *	param    NAME=A,B,...                an axis of the workload; may be repeated
+ *	machine  NAME: KEY=VALUE...          one of several named machines, an axis; may be repeated
+ *	plot     NAME                        of plots/plots.list, drawn from NAME.csv; may be repeated (study-NAME)
  *	metrics  NAME NAME...                columns to print
  *	quick                                scripts/run shows it in the report
  *
- * The plot "study-NAME" of plots/plots.list draws the result, NAME.csv.
+ * Lists are those of bench/variants.h.
  */
 #ifndef MEMRIG_STUDY_H
 #define MEMRIG_STUDY_H
@@ -19,14 +21,18 @@
 #include "bench/sweep.h"
 
 #define STUDY_MAX_METRICS 24
+#define STUDY_MAX_PLOTS   4
 
 struct study {
 	char name[48], title[160];
 	char text[4096];  /* the file's lines; the sweep points into it */
+	char command[512]; /* workload and parameters */
 	size_t used;
 	struct sweep sweep;
 	char metrics[STUDY_MAX_METRICS][64];
 	unsigned nr_metrics;
+	char plots[STUDY_MAX_PLOTS][64];
+	unsigned nr_plots;
 	char trace[4200];
 	bool quick;
 };

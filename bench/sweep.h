@@ -1,55 +1,81 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Many runs of one trace or workload: every combination of the values of several axes, each run in a
- * process of its own, as many at once as there are CPUs; the results as one table.
+ * One trace or workload on many machines: every variant (bench/variants.h) of a configuration, all of them
+ * under one decoded stream (bench/fleet.h), as many at once as the host's memory holds; the results as one
+ * table. `memrig replay` and `memrig run` with lists, `memrig sweep` and the studies are this.
  *
- * Terms
- *   axis      a key with several values: a machine key (--set) or a parameter of the workload.
- *   variant   one combination; its label is the values, "node 256M".
+ * Variants that need different streams (a workload's parameters, its seed, its page size) form groups,
+ * one pass each. mem=0.5wss takes a pass of its own before, in which all machines that ask for it find out
+ * what they need. heap=jemalloc and the like run after one another in processes of their own, since they are
+ * timed.
+ *
+ * A variant that cannot be booted, or whose configuration is impossible, is a row with the reason.
  */
 #ifndef MEMRIG_SWEEP_H
 #define MEMRIG_SWEEP_H
 
+#include <jansson.h>
+
 #include "bench/table.h"
-
-#define SWEEP_MAX_AXES     8
-#define SWEEP_MAX_VALUES   64
-#define SWEEP_MAX_ARGS     48
-#define SWEEP_MAX_VARIANTS 4096
-
-struct sweep_axis {
-	char key[64];
-	char values[SWEEP_MAX_VALUES][64];
-	unsigned nr;
-	bool is_param; /* of the workload, not of the machine */
-};
+#include "bench/variants.h"
+#include "workloads/workload.h"
 
 struct sweep {
-	const char *verb;                   /* "replay" or "run" */
-	const char *args[SWEEP_MAX_ARGS];   /* the trace; the workload and its parameters */
-	unsigned nr_args;
-	const char *settings[SWEEP_MAX_ARGS]; /* KEY=VALUE for all variants */
-	unsigned nr_settings;
-	struct sweep_axis axes[SWEEP_MAX_AXES];
-	unsigned nr_axes;
-	unsigned jobs;                      /* 0: one a CPU */
-	const char *dir;                    /* each variant's result goes to DIR/<label>.json */
-	bool quiet;                         /* no progress lines */
+	const char *verb;                 /* for messages */
+	const char *trace;                /* or, if NULL: */
+	const struct workload *workload;
+	struct workload_run run;          /* prepared, its fixed parameters set */
+	const char *title;                /* what results call the stream; NULL: the trace's path */
+	u64 gap;                          /* of the workload */
+	struct machine_config base;       /* of all variants; before config_finish() */
+	struct variants variants;
+	bool check;                       /* compare recorded results, check invariants at the end */
+	u64 sample_ns;                    /* 0: no samples; needs dir */
+	const char *show;                 /* views to print at the end; NULL: none */
+	unsigned jobs;                    /* threads; 0: one a CPU */
+	const char *dir;                  /* each variant's result goes to DIR/<label>/result.json; NULL: nowhere */
+	bool keep;                        /* keep whole results in memory, for sweep_json() */
+	bool quiet;                       /* no progress line */
 };
 
-/* "key=a,b,c" becomes an axis. 0, or -EINVAL with one line in @err. */
-int sweep_add_axis(struct sweep *s, const char *text, bool is_param, char *err, size_t n);
-
-unsigned sweep_nr_variants(const struct sweep *s);
+struct sweep_result {
+	char label[VARIANTS_LABEL]; /* the values, separated by blanks */
+	json_t *json;               /* as `memrig replay --json`; unless keep, without what the table does not need */
+	char error[512];            /* why there is no result; "" if there is one */
+	char *said;                 /* --check's lines and --show's views, to be printed; NULL: nothing */
+	int status;                 /* EXIT_DONE, or EXIT_CHECK_FAILED by --check */
+	u64 mem;                    /* bytes of RAM, 0 if banks or a device tree give it */
+};
 
 /*
- * Runs all variants; @out gets a row each: variant, one column an axis, and every number of the
- * result's objects (replay, vmstat, ksm, ...) by its name, and OP_errors, how many operations of a kind
- * were answered with an error. 0, or -1 with one line in @err.
+ * Runs all variants: @results gets variants_nr() entries, to be freed with sweep_free(). 0, or -1 with one
+ * line in @err: the stream failed, or not one variant has a result.
  */
-int sweep_run(const struct sweep *s, struct table *out, char *err, size_t n);
+int sweep_run(struct sweep *s, struct sweep_result **results, char *err, size_t n);
+void sweep_free(const struct sweep *s, struct sweep_result *results);
 
-/* The axes and the named columns (all that differ between variants if @nr is 0), aligned for reading. */
-void sweep_print(const struct sweep *s, const struct table *t, char (*metrics)[64], unsigned nr, FILE *out);
+/*
+ * A row a variant: row, variant, a column an axis, state ("ok", tasks killed, or the reason of a failure),
+ * curve and curve_index (the values but mem's, and their number), mem_bytes, and every number of the result's
+ * objects (replay, vmstat, paging, pressure, ...) by its name, and OP_errors. 0 or -1.
+ */
+int sweep_table(const struct sweep *s, const struct sweep_result *results, struct table *t);
+
+/* {"schema", "memrig", "variants": [{"variant", "settings": {key: value}, "result" or "error"}]}, in order. */
+json_t *sweep_json(const struct sweep *s, const struct sweep_result *results);
+
+/* The axes, the named columns (all that differ between variants if @nr is 0) and the state, aligned. */
+void sweep_print(const struct sweep *s, const struct table *t, const char (*metrics)[64], unsigned nr, FILE *out);
+
+/* Columns that tell what a size of memory, or a policy, costs a program. */
+#define SWEEP_NR_PAGING 8
+extern const char sweep_paging[SWEEP_NR_PAGING][64];
+
+/*
+ * What verbs do with a sweep: runs it, prints @metrics (or what differs) and everything said; writes
+ * @json (NULL: none) and, with a directory, DIR/sweep.csv and, over several sizes of memory, the pictures
+ * DIR/misses.svg and DIR/stalls.svg. The exit status.
+ */
+int sweep_verb(struct sweep *s, const char *json, const char (*metrics)[64], unsigned nr);
 
 #endif
