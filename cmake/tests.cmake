@@ -28,7 +28,7 @@ foreach(kind unit model replay)
 			list(APPEND labels threads)
 		endif()
 		set_tests_properties(${kind}/${name} PROPERTIES LABELS "${labels}" TIMEOUT 900
-			SKIP_RETURN_CODE 77)
+			SKIP_RETURN_CODE 77 ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1")
 	endforeach()
 endforeach()
 include(${CMAKE_SOURCE_DIR}/cmake/tests_extra.cmake OPTIONAL)

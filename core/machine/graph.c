@@ -185,7 +185,7 @@ static void vma_edges(struct walk *w, struct vm_area_struct *v)
 
 	name(w->e.from, "mm %" PRIx64, (u64)mm->pgd);
 	name_vma(w, w->e.to, v);
-	emit(w, "mmap", ok(v->vm_mm == mm && find_vma_slow(w->vm, mm, v->vm_start) == v));
+	emit(w, "mmap", ok(v->vm_mm == mm && vma_index_find(w->vm, mm, v->vm_start) == v));
 	name_vma(w, w->e.from, v);
 	if (v->vm_next) {
 		name_vma(w, w->e.to, v->vm_next);

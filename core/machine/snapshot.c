@@ -104,14 +104,33 @@ static bool text_add(struct history *h, u32 stream, u64 id, const char *s)
 
 /* ---- keeping ---- */
 
+/*
+ * What was asked in this batch before belongs to a stream of its own, since @id now says something else: a
+ * second source of strings lies where the first one was.
+ */
+static bool new_stream(struct history *h, u64 id)
+{
+	u32 old = h->stream++;
+
+	for (size_t i = text_place(h, old, 0); i < h->nr_texts && h->texts[i].stream == old; i++)
+		if (h->texts[i].id != id && !text_add(h, h->stream, h->texts[i].id, h->texts[i].s))
+			return false;
+	h->batches[h->nr_batches - 1].stream = h->stream;
+	return true;
+}
+
 /* The machine asks for a string: it goes into the history too, because a restored machine will ask. */
 static const char *keep_string(const void *self, u64 id)
 {
 	struct history *h = (struct history *)(uintptr_t)self;
 	const char *s = h->below.get(h->below.self, id);
+	const struct text *kept = text_find(h, h->stream, id);
 
-	if (!text_find(h, h->stream, id))
-		h->failed |= !text_add(h, h->stream, id, s);
+	if (kept && !strcmp(kept->s, s))
+		return s;
+	if (kept)
+		h->failed |= !new_stream(h, id);
+	h->failed |= !text_add(h, h->stream, id, s);
 	return s;
 }
 

@@ -113,6 +113,58 @@ static void test_A12_6_heap(void **state)
 	branch("churn", sets);
 }
 
+static const char *const *spoken;
+
+static const char *say(const void *self, u64 id)
+{
+	(void)self;
+	return spoken[id];
+}
+
+/* A second source of strings where the first one was, with other texts under the same numbers. */
+static void test_strings_of_two_sources(void **state)
+{
+	static const char *const sets[] = {"mem=64M", NULL};
+	static const char *const first[] = {"", "a", "b", "c"}, *const second[] = {"", "a", "x", "y"};
+	static const u64 ids[] = {1, 2, 1, 2, 3};
+	static const char *const want[] = {"a", "b", "a", "x", "y"};
+	struct op_strings strings = {say, &strings};
+	struct machine_config c;
+	struct machine *m, *restored;
+	struct machine_snapshot *s;
+	char err[512];
+
+	(void)state;
+	config_of(&c, sets);
+	m = boot(&c);
+	assert_int_equal(machine_keep_history(m), 0);
+	for (size_t i = 0; i < 5; i += i ? 3 : 2) { /* a batch of two, a batch of three */
+		struct mm_op ops[6] = {{0}};
+		size_t n = i ? 3 : 2;
+
+		spoken = i ? second : first;
+		for (size_t k = 0; k < n; k++) {
+			struct mm_op_ext x = {.code = OP_EXT, .x0 = ids[i + k], .has = MM_EXT_X0};
+
+			ops[2 * k] = (struct mm_op){.code = OP_MARK, .flags = MM_OP_HAS_EXT};
+			memcpy(&ops[2 * k + 1], &x, sizeof(x));
+		}
+		machine_apply(m, ops, 2 * n, &strings, NULL);
+	}
+	s = machine_snapshot(m);
+	assert_non_null(s);
+	restored = machine_restore(s, err, sizeof(err));
+	if (!restored)
+		fail_msg("%s", err);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		assert_string_equal(machine_mark(m, i)->name, want[i]);
+		assert_string_equal(machine_mark(restored, i)->name, want[i]);
+	}
+	machine_snapshot_free(s);
+	machine_destroy(restored);
+	machine_destroy(m);
+}
+
 static void test_history_must_begin_at_boot(void **state)
 {
 	static const char *const sets[] = {"mem=64M", NULL};
@@ -135,6 +187,7 @@ int main(void)
 		cmocka_unit_test(test_A12_6_files_and_forks),
 		cmocka_unit_test(test_A12_6_generations),
 		cmocka_unit_test(test_A12_6_heap),
+		cmocka_unit_test(test_strings_of_two_sources),
 		cmocka_unit_test(test_history_must_begin_at_boot),
 	};
 
