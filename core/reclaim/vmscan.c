@@ -224,7 +224,7 @@ static void scan_targets(struct vmscan *vs, struct scan_unit *u, const struct sc
 		.global = !sc->limit,
 		.may_swap = sc->may_swap && swap_left(vs),
 		.inactive_file_low = inactive_list_is_low(vs, u, true, sc, false),
-		.force = sc->limit || (sc->kswapd && u->zone && !zone_reclaimable(vs, u->zone)),
+		.force = u->zone && (sc->limit || (sc->kswapd && !zone_reclaimable(vs, u->zone))),
 	};
 	enum scan_balance b;
 
