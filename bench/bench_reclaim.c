@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Reclaim: pages scanned, and references through the page cache with its two lists and refault distance.
- */
+/* Suite reclaim: pages scanned. (References that drive reclaim: bench_refs.c) */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -9,7 +7,6 @@
 #include "bench/bench_rig.h"
 #include "core/backing/file_io.h"
 #include "core/reclaim/vmscan.h"
-#include "workloads/dist.h"
 
 #define SCAN_PAGES 65536u
 
@@ -102,62 +99,6 @@ static void deactivate_run(struct bench_ctx *ctx, u64 n)
 	BUG_ON(*moved - before != n * SWAP_CLUSTER_MAX);
 }
 
-/* ---- references ---- */
-
-#define STRING (1u << 20)
-
-struct refs {
-	struct bench_rig *r;
-	struct vm_file *f;
-	u32 *string;
-	u64 at;
-};
-
-static void refs_teardown(struct bench_ctx *ctx)
-{
-	struct refs *s = ctx->data;
-
-	if (!s)
-		return;
-	bench_rig_free(s->r);
-	free(s->string);
-	free(s);
-}
-
-/* arg: pages of the file, a tenth of which fits into memory. */
-static int refs_setup(struct bench_ctx *ctx)
-{
-	u64 pages = (u64)ctx->arg;
-	struct refs *s = calloc(1, sizeof(*s));
-	struct prng rnd;
-	struct dist d;
-	char sets[96];
-
-	ctx->data = s;
-	snprintf(sets, sizeof(sets), "mem=%lluM ideal=1", (unsigned long long)(pages / 10 * 4096 / MiB) + 8);
-	if (!s || !(s->string = malloc(STRING * sizeof(u32))) || !(s->r = bench_rig_new(sets, &ctx->error)))
-		return -ENOMEM;
-	s->f = filemap_open(&s->r->vm->files, 1, pages << 12, false);
-	if (!s->f)
-		return -ENOMEM;
-	s->f->mode |= FMODE_RANDOM;
-	dist_init(&d, DIST_ZIPF, pages, 1000);
-	prng_seed(&rnd, 1);
-	for (u32 i = 0; i < STRING; i++)
-		s->string[i] = (u32)dist_draw(&d, &rnd);
-	for (u32 i = 0; i < STRING; i++)
-		(void)file_read(&s->r->vm->files, s->f, (u64)s->string[i] << 12, 4096, NULL);
-	return 0;
-}
-
-static void refs_run(struct bench_ctx *ctx, u64 n)
-{
-	struct refs *s = ctx->data;
-
-	for (; n; n--, s->at++)
-		(void)file_read(&s->r->vm->files, s->f, (u64)s->string[s->at % STRING] << 12, 4096, NULL);
-}
-
 static void teardown(struct bench_ctx *ctx)
 {
 	bench_rig_free(ctx->data);
@@ -170,9 +111,5 @@ const struct bench_case bench_reclaim_cases[] = {
 	{.suite = "reclaim", .name = "deactivate", .help = "an active anonymous page scanned, young, deactivated",
 	 .setup = anon_setup, .run = deactivate_run, .reset = anon_reset, .teardown = teardown,
 	 .batch = SCAN_PAGES / SWAP_CLUSTER_MAX, .goal = 10, .rival = 650, .rival_name = "host kernel"},
-	{.suite = "reclaim", .name = "refs", .help = "a reference of a zipf string, a tenth of its pages fit",
-	 .setup = refs_setup, .run = refs_run, .teardown = refs_teardown, .args = {1 << 20}, .nr_args = 1,
-	 .arg_name = "pages", .unit = BENCH_M_PER_SEC, .goal = 50, .rival = 4.7,
-	 .rival_name = "libCacheSim, LRU"},
 	{0},
 };

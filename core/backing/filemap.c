@@ -212,7 +212,7 @@ static struct vm_file *file_new(struct filemap *fm, u64 id, u64 size, bool shmem
 }
 
 /* Open addressing with linear probing. */
-static struct vm_file **id_slot(struct filemap *fm, u64 id)
+static struct vm_file **id_slot(const struct filemap *fm, u64 id)
 {
 	u32 mask = (1u << fm->id_bits) - 1, i = hash_u64(id + 1, fm->id_bits);
 
@@ -309,6 +309,11 @@ struct vm_file *filemap_open(struct filemap *fm, u64 id, u64 size, bool shmem)
 	fm->nr_named++;
 	*id_slot(fm, id) = f;
 	return f;
+}
+
+struct vm_file *filemap_peek(const struct filemap *fm, u64 id)
+{
+	return *id_slot(fm, id);
 }
 
 struct vm_file *filemap_find(struct filemap *fm, u64 id)

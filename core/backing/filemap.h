@@ -119,6 +119,8 @@ int filemap_check(struct filemap *fm, char *why, size_t n);
 struct vm_file *filemap_open(struct filemap *fm, u64 id, u64 size, bool shmem);
 /* File @id, made empty on demand, since recordings may name files they did not announce. */
 struct vm_file *filemap_find(struct filemap *fm, u64 id);
+/* File @id, or NULL. */
+struct vm_file *filemap_peek(const struct filemap *fm, u64 id);
 /* A nameless shared-memory object of @size bytes; one reference. NULL: no memory. */
 struct vm_file *filemap_shmem(struct filemap *fm, u64 size);
 void filemap_get(struct vm_file *f);
@@ -161,7 +163,42 @@ MM_INLINE struct page *filemap_lookup(const struct phys *phys, const struct vm_f
 	return mapping_peek(phys, &f->mapping, index);
 }
 
-/* The same with a reference. Atomic. */
+/*
+ * For callers that know what will be read or written some calls from now: first the lines of the
+ * tree that hold @index's entry are asked for, then, a few calls later, those of the page there, or
+ * of the leaf's counts where there is none. Guesses; nothing changes.
+ */
+MM_INLINE void mapping_prefetch_entry(const struct address_space *m, u64 index)
+{
+	const struct xa_node *n = xa_leaf(&m->pages, index);
+
+	if (n)
+		__builtin_prefetch(&n->slots[index % XA_SLOTS], 1);
+}
+
+MM_INLINE void mapping_prefetch_page(const struct phys *phys, const struct address_space *m, u64 index)
+{
+	const struct xa_node *n = xa_leaf(&m->pages, index);
+	u64 e = n ? n->slots[index % XA_SLOTS] : 0;
+
+	if (xa_is_frame(e))
+		__builtin_prefetch(frame_to_page(phys, xa_frame(e)), 1);
+	else if (n)
+		__builtin_prefetch(&n->count, 1);
+}
+
+/* The same for a page that is about to leave. */
+MM_INLINE void mapping_prefetch_removal(const struct address_space *m, u64 index)
+{
+	const struct xa_node *n = xa_leaf(&m->pages, index);
+
+	if (n) {
+		__builtin_prefetch(&n->slots[index % XA_SLOTS], 1);
+		__builtin_prefetch(&n->count, 1);
+	}
+}
+
+/* The cached page at @index with a reference, or NULL. Atomic. */
 MM_INLINE struct page *find_get_page(const struct filemap *fm, const struct address_space *m,
 				     u64 index)
 {

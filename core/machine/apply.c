@@ -593,6 +593,49 @@ static size_t apply_heap_run(struct machine *m, const struct mm_op *ops, size_t 
 	return i;
 }
 
+/* A read of a file that copies nothing to user memory. */
+MM_INLINE bool is_plain_read(const struct mm_op *op)
+{
+	return op->code == OP_FREAD && !(op->flags & MM_OP_HAS_EXT);
+}
+
+/*
+ * References to a file come in long runs, too, and where the next ones will look is known: first the
+ * entry in the tree is asked for, then, by what it says, the page. A miss of the host's caches takes as
+ * long as some ten reads of cached pages.
+ */
+#define ENTRY_AHEAD 24u
+#define PAGE_AHEAD  12u
+
+/* Records consumed; 0: apply_one() has to do it. Only a named file is sure to live through the run. */
+static size_t apply_read_run(struct machine *m, const struct mm_op *ops, size_t n,
+			     struct mm_result *results)
+{
+	const struct task *t = ops->task && ops->task < m->nr_procs ? vm_task(&m->vm, ops->task) : NULL;
+	struct vm_file *f = filemap_peek(&m->vm.files, ops->arg);
+	unsigned shift = m->hw.page_shift;
+	size_t i, nr;
+
+	if (!f || !f->named)
+		return 0;
+	for (nr = 0; nr < n && is_plain_read(&ops[nr]) && ops[nr].task == ops->task && ops[nr].arg == ops->arg;)
+		nr++;
+	for (i = 0; i < nr && !(t && t->killed); i++) {
+		s64 r;
+
+		if (nr - i > ENTRY_AHEAD)
+			mapping_prefetch_entry(&f->mapping, ops[i + ENTRY_AHEAD].addr >> shift);
+		if (nr - i > PAGE_AHEAD)
+			mapping_prefetch_page(&m->phys, &f->mapping, ops[i + PAGE_AHEAD].addr >> shift);
+		begin_op(m, &ops[i]);
+		r = vm_fread(&m->vm, f, ops[i].addr, ops[i].len);
+		m->errors[OP_FREAD] += r < 0;
+		if (results)
+			results[i] = (struct mm_result){.res = RES_EXT, .value = r};
+	}
+	return i;
+}
+
 void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
 		   const struct op_strings *strings, struct mm_result *results)
 {
@@ -607,7 +650,12 @@ void machine_apply(struct machine *m, const struct mm_op *ops, size_t n,
 
 		if (op->code == OP_EXT)
 			continue;
-		if (is_heap(op) && (run = apply_heap_run(m, op, n - i, results ? res : NULL))) {
+		run = 0;
+		if (is_heap(op))
+			run = apply_heap_run(m, op, n - i, results ? res : NULL);
+		else if (is_plain_read(op))
+			run = apply_read_run(m, op, n - i, results ? res : NULL);
+		if (run) {
 			i += run - 1;
 			continue;
 		}

@@ -540,19 +540,23 @@ static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsign
 }
 
 /*
- * The head of the CPU's list, with all that a fresh page needs (rmqueue_zone and prep_new_page). The
- * list is not empty; a page that something wrote to goes the long way, which reports it.
+ * The head (COLD: tail) of the CPU's list, with all that a fresh page needs (rmqueue_zone and
+ * prep_new_page). The list is not empty; a page that something wrote to goes the long way, which
+ * reports it.
  */
-MM_INLINE struct page *take_head(struct phys *p, unsigned cpu, gfp_t gfp,
-				 const struct fast_choice *f, struct zone *z)
+MM_INLINE struct page *take_listed(struct phys *p, unsigned cpu, gfp_t gfp,
+				   const struct fast_choice *f, struct zone *z, bool cold)
 {
 	struct pcp_list *l = f->list;
-	u32 head = l->head;
-	struct page *page = pcp_entry_page(l->ring[head & l->mask]);
+	u32 at = cold ? l->tail - 1 : l->head;
+	struct page *page = pcp_entry_page(l->ring[at & l->mask]);
 
 	if (MM_UNLIKELY(page_dirty_when_free(page)))
 		return alloc_here(p, cpu, gfp, 0);
-	l->head = head + 1;
+	if (cold)
+		l->tail = at;
+	else
+		l->head = at + 1;
 	f->pcp->count--;
 	++*f->pgalloc;
 	set_fresh(page, z->fresh_flags);
@@ -570,9 +574,11 @@ MM_INLINE struct page *take_head(struct phys *p, unsigned cpu, gfp_t gfp,
 static __attribute__((noinline)) struct page *alloc_refilled(struct phys *p, unsigned cpu, gfp_t gfp,
 							      const struct fast_choice *f)
 {
-	if (!pcp_refill(f->zone, cpu, gfp_migratetype(p, gfp), false))
+	bool cold = gfp & MM_GFP_COLD;
+
+	if (!pcp_refill(f->zone, cpu, gfp_migratetype(p, gfp), cold))
 		return alloc_here(p, cpu, gfp, 0);
-	return take_head(p, cpu, gfp, f, f->zone);
+	return take_listed(p, cpu, gfp, f, f->zone, cold);
 }
 
 /* FAIR's share of the zone is used up. */
@@ -581,33 +587,49 @@ static __attribute__((noinline)) struct page *alloc_depleted(struct phys *p, uns
 {
 	if (!fair_allows(f->zone, f->alone))
 		return alloc_here(p, cpu, gfp, 0);
-	return f->list->head == f->list->tail ? alloc_refilled(p, cpu, gfp, f)
-					      : take_head(p, cpu, gfp, f, f->zone);
+	if (f->list->head == f->list->tail)
+		return alloc_refilled(p, cpu, gfp, f);
+	return take_listed(p, cpu, gfp, f, f->zone, gfp & MM_GFP_COLD);
 }
 
 /*
- * The common case spelled out: order 0, the preferred zone above its low mark, a page on the CPU's
- * list. Everything else, and every doubt, goes the long way, which does the same and more; all ways
- * out are tail calls, so that the common case needs no stack frame.
+ * The common case spelled out: the preferred zone above its low mark, a page on the CPU's list.
+ * Everything else, and every doubt, goes the long way, which does the same and more; all ways out
+ * are tail calls, so that the common case needs no stack frame.
  */
-struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned order)
+MM_INLINE struct page *alloc_fast(struct phys *p, unsigned cpu, gfp_t gfp,
+				  const struct fast_choice *f, bool cold)
 {
-	const struct fast_choice *f = &phys->cpus[cpu].fast[gfp & 15];
 	struct zone *z = f->zone;
 
+	/* The preferred zone reserves nothing against itself: no lowmem_reserve here. */
+	if (MM_UNLIKELY(p->fail_nth) ||
+	    MM_UNLIKELY((s64)(z->watermark[WMARK_LOW] + RELAXED(z->nr_reserved_highatomic)) >=
+			RELAXED(z->vm_stat[NR_FREE_PAGES])))
+		return alloc_here(p, cpu, gfp, 0);
+	if (MM_UNLIKELY(RELAXED(z->flags) & ZONE_FAIR_DEPLETED))
+		return alloc_depleted(p, cpu, gfp, f);
+	if (MM_UNLIKELY(f->list->head == f->list->tail))
+		return alloc_refilled(p, cpu, gfp, f);
+	return take_listed(p, cpu, gfp, f, z, cold);
+}
+
+/* Order 0 with rarer flags: of them, COLD alone has a short way. */
+static __attribute__((noinline)) struct page *alloc_flagged(struct phys *p, unsigned cpu, gfp_t gfp)
+{
+	if ((gfp & FAST_EXCLUDED) != MM_GFP_COLD)
+		return alloc_here(p, cpu, gfp, 0);
+	return alloc_fast(p, cpu, gfp, &p->cpus[cpu].fast[gfp & 15], true);
+}
+
+struct page *alloc_pages(struct phys *phys, unsigned cpu, gfp_t gfp, unsigned order)
+{
 	cpu_might_sleep_if(gfp & MM_GFP_WAIT, phys->hw, cpu);
 	if (MM_UNLIKELY(order))
 		return alloc_block(phys, cpu, gfp, order);
-	/* The preferred zone reserves nothing against itself: no lowmem_reserve here. */
-	if (MM_UNLIKELY(gfp & FAST_EXCLUDED) || MM_UNLIKELY(phys->fail_nth) ||
-	    MM_UNLIKELY((s64)(z->watermark[WMARK_LOW] + RELAXED(z->nr_reserved_highatomic)) >=
-			RELAXED(z->vm_stat[NR_FREE_PAGES])))
-		return alloc_here(phys, cpu, gfp, order);
-	if (MM_UNLIKELY(RELAXED(z->flags) & ZONE_FAIR_DEPLETED))
-		return alloc_depleted(phys, cpu, gfp, f);
-	if (MM_UNLIKELY(f->list->head == f->list->tail))
-		return alloc_refilled(phys, cpu, gfp, f);
-	return take_head(phys, cpu, gfp, f, z);
+	if (MM_UNLIKELY(gfp & FAST_EXCLUDED))
+		return alloc_flagged(phys, cpu, gfp);
+	return alloc_fast(phys, cpu, gfp, &phys->cpus[cpu].fast[gfp & 15], false);
 }
 
 struct page *alloc_pages_node(struct phys *phys, unsigned cpu, int nid, gfp_t gfp, unsigned order)
@@ -732,19 +754,12 @@ static __attribute__((noinline)) void free_to_pcp(struct phys *p, unsigned cpu, 
 		pcp_bulk_free(z, cpu, pcp->batch);
 }
 
-static __attribute__((noinline)) void free_order0(struct phys *p, unsigned cpu, struct page *page,
-						   bool cold)
-{
-	if (free_prepare(p, cpu, page, 0))
-		free_to_pcp(p, cpu, page, cold);
-}
-
 /*
  * The common case of free_to_pcp() with what it looks up predicted instead: same zone as last time,
  * a page of a MOVABLE or UNMOVABLE block. The branches keep the loads off the critical path from
  * this free to the next allocation of the page.
  */
-MM_INLINE bool free_fast(struct phys *p, unsigned cpu, struct page *page)
+MM_INLINE bool free_fast(struct phys *p, unsigned cpu, struct page *page, bool cold)
 {
 	const struct phys_cpu *c = &p->cpus[cpu];
 	struct per_cpu_pages *pcp = c->last_pcp;
@@ -766,9 +781,35 @@ MM_INLINE bool free_fast(struct phys *p, unsigned cpu, struct page *page)
 	if (MM_UNLIKELY(pcp->count + 1 >= pcp->high))
 		return false;
 	pcp->count++;
-	l->ring[--l->head & l->mask] = entry;
+	if (cold)
+		l->ring[l->tail++ & l->mask] = entry;
+	else
+		l->ring[--l->head & l->mask] = entry;
 	c->events[EV_PGFREE]++;
 	return true;
+}
+
+static __attribute__((noinline)) void free_order0_checked(struct phys *p, unsigned cpu,
+							   struct page *page, bool cold)
+{
+	if (free_prepare(p, cpu, page, 0))
+		free_to_pcp(p, cpu, page, cold);
+}
+
+/* Order 0, count 0. */
+MM_INLINE void free_order0(struct phys *p, unsigned cpu, struct page *page, bool cold)
+{
+	if (MM_UNLIKELY((page->flags & (FLAGS_CHECKED | 1u << PG_head | 1u << PG_tail)) |
+			(u32)page->_mapcount) ||
+	    (page->mapping && !(page->mapping & PAGE_MAPPING_ANON))) {
+		free_order0_checked(p, cpu, page, cold);
+		return;
+	}
+	if (page->mapping)
+		page->mapping = 0;
+	page->flags &= ~(PAGE_FLAGS_MASK | PAGE_PFMEMALLOC);
+	if (!free_fast(p, cpu, page, cold))
+		free_to_pcp(p, cpu, page, cold);
 }
 
 static __attribute__((noinline)) void free_block_checked(struct phys *p, unsigned cpu,
@@ -808,7 +849,12 @@ static __attribute__((noinline)) void free_block(struct phys *p, unsigned cpu, s
 
 void free_hot_cold_page(struct phys *phys, unsigned cpu, struct page *page, bool cold)
 {
-	free_order0(phys, cpu, page, cold);
+	if (MM_UNLIKELY(page->_count))
+		bad_page(phys, cpu, page);
+	else if (cold)
+		free_order0(phys, cpu, page, true);
+	else
+		free_order0(phys, cpu, page, false);
 }
 
 void free_pages_page(struct phys *phys, unsigned cpu, struct page *page, unsigned order)
@@ -823,21 +869,10 @@ void free_pages_page(struct phys *phys, unsigned cpu, struct page *page, unsigne
 		return;
 	}
 	page->_count = 0;
-	if (MM_UNLIKELY(order)) {
+	if (MM_UNLIKELY(order))
 		free_block(phys, cpu, page, order);
-		return;
-	}
-	if (MM_UNLIKELY((page->flags & (FLAGS_CHECKED | 1u << PG_head | 1u << PG_tail)) |
-			(u32)page->_mapcount) ||
-	    (page->mapping && !(page->mapping & PAGE_MAPPING_ANON))) {
+	else
 		free_order0(phys, cpu, page, false);
-		return;
-	}
-	if (page->mapping)
-		page->mapping = 0;
-	page->flags &= ~(PAGE_FLAGS_MASK | PAGE_PFMEMALLOC);
-	if (!free_fast(phys, cpu, page))
-		free_to_pcp(phys, cpu, page, false);
 }
 
 #define FREE_AHEAD 16u /* pages: what a miss takes, in frees of pages at hand */

@@ -523,6 +523,17 @@ static void put_back(struct vmscan *vs, struct scan_unit *u, struct page *p, str
 	relink(vs, p, l, lone);
 }
 
+/* The places in the page cache that pages of @b are likely to leave: all on their way together. */
+static void fetch_places(const struct vmscan *vs, const struct scan_batch *b)
+{
+	for (u32 i = 0; i < b->nr; i++) {
+		const struct page *p = scan_page(vs, b, i);
+
+		if (p->mapping && !(p->mapping & PAGE_MAPPING_FLAGS))
+			mapping_prefetch_removal(page_mapping(p), p->index);
+	}
+}
+
 u64 shrink_batch(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc, const struct scan_batch *b,
 		 const struct scan_taken *t, bool file)
 {
@@ -538,6 +549,7 @@ u64 shrink_batch(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc
 		      t->scanned, t->by_zone);
 	if (!b->nr)
 		return 0;
+	fetch_places(vs, b);
 	for (u32 i = 0; i < b->nr; i++) {
 		struct page *p = scan_page(vs, b, i);
 		unsigned type = page_zone(vs->phys, p)->type;

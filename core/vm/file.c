@@ -146,23 +146,29 @@ static void wrote_piece(void *self)
 
 /* ---- read and write ---- */
 
-s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf)
+s64 vm_fread(struct vm *vm, struct vm_file *f, u64 off, u64 len)
 {
-	struct vm_file *f = filemap_find(&vm->files, id);
-	struct transfer x = {.vm = vm, .t = t, .buf = buf};
 	s64 r;
 
 	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
-	if (!f)
-		return -ENOMEM;
-	if (buf)
-		return file_read(&vm->files, f, off, len,
-				 &(struct file_actor){.self = &x, .copy = read_piece});
 	r = file_read(&vm->files, f, off, len, NULL);
 	if (r > 0)
 		charge_n(vm->hw, COST_COPY_PAGE, ((u64)r >> vm->page_shift) + 1);
 	return r;
+}
+
+s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf)
+{
+	struct vm_file *f = filemap_find(&vm->files, id);
+	struct transfer x = {.vm = vm, .t = t, .buf = buf};
+
+	if (f && !buf)
+		return vm_fread(vm, f, off, len);
+	charge(vm->hw, COST_SYSCALL);
+	if (!f)
+		return -ENOMEM;
+	return file_read(&vm->files, f, off, len, &(struct file_actor){.self = &x, .copy = read_piece});
 }
 
 s64 sys_fwrite(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf)

@@ -78,6 +78,8 @@ s64 vm_ftruncate(struct vm *vm, u64 id, u64 size);
  * that is touched and copied to or from, page by page; 0: none, and what is written is made up, the same
  * for equal histories. Writers may have to write dirty pages of others (s7).
  */
+/* sys_fread() without a buffer from a file at hand. */
+s64 vm_fread(struct vm *vm, struct vm_file *f, u64 off, u64 len);
 s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf);
 s64 sys_fwrite(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf);
 /* Removes the name; pages go with the last mapping. 0 or -ENOENT. */
