@@ -16,8 +16,11 @@
 #include "core/machine/relocate.h"
 #include "core/phys/page_alloc.h"
 #include "core/reclaim/ksm.h"
+#include "core/vm/dirtycow.h"
+#include "core/vm/rmap.h"
 #include "core/vm/swapin.h"
 #include "core/vm/vm.h"
+#include "core/vm/vma.h"
 #include "core/vm/writeback.h"
 
 struct step {
@@ -278,6 +281,25 @@ static void op_fill(struct step *s)
 	answer(s, mm_fill(&s->m->vm, s->rc.task, addr, s->op->len, s->op->arg, step));
 }
 
+/* The file's page behind a private mapping is what may change (docs/DIRTYCOW.md). */
+static s64 op_dirtycow(struct step *s)
+{
+	struct vm *vm = &s->m->vm;
+	struct vm_area_struct *v;
+	struct dirtycow_race race = {.seed = s->op->flags & MM_OP_HAS_ARG ? s->op->arg : 1, .max_ticks = s->op->len,
+				     .addr = reloc_addr(s->rc.leader, s->op->addr), .text = "EVIL", .len = 4};
+	struct dirtycow_result r;
+	int err;
+
+	v = s->rc.task->mm ? find_vma(vm, s->rc.task, race.addr) : NULL;
+	if (!v || v->vm_start > race.addr || !v->vm_file || v->vm_flags & VM_SHARED || race.addr & 3)
+		return -EINVAL;
+	race.file = v->vm_file->id;
+	race.index = linear_page_index(vm, v, race.addr);
+	err = dirtycow_race(vm, s->rc.task, &race, &r);
+	return err ? err : r.changed ? (s64)r.writes : -EAGAIN;
+}
+
 /* Ranges, tags and instruction fetches; the one-page fault is handled by machine_apply() itself. */
 static void apply_access(struct step *s)
 {
@@ -503,6 +525,8 @@ static void apply_one(struct step *s)
 		apply_access(s);
 	else if (op->code == OP_FILL)
 		op_fill(s);
+	else if (op->code == OP_DIRTYCOW)
+		answer(s, op_dirtycow(s));
 	else if (group != OPG_HEAP || !apply_heap(&s->rc, op, s->ext))
 		skip(s);
 }

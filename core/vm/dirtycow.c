@@ -83,5 +83,8 @@ int dirtycow_race(struct vm *vm, struct task *t, const struct dirtycow_race *rac
 		}
 	}
 	gup_abort(&op);
+	count_vm_events(vm->hw, vm->hw->cpu, EV_FORCED_WRITES, out->writes);
+	count_vm_events(vm->hw, vm->hw->cpu, EV_FORCED_WRITE_WINDOWS, out->in_window);
+	count_vm_events(vm->hw, vm->hw->cpu, EV_FORCED_WRITE_SUCCESSES, out->successes);
 	return 0;
 }

@@ -35,8 +35,10 @@ struct dirtycow_result {
 	bool changed;  /* the file's page is not what it was */
 };
 
-/* Races W and M of @t until the file's cached page changes or the ticks are over. 0, or -EFAULT: no
- * such page. */
+/*
+ * Races W and M of @t until the file's cached page changes or the ticks are over. 0, or -EFAULT: no such
+ * page. Counts forced_writes, forced_write_windows, forced_write_successes. May sleep.
+ */
 int dirtycow_race(struct vm *vm, struct task *t, const struct dirtycow_race *race,
 		  struct dirtycow_result *out);
 
