@@ -147,20 +147,37 @@ static void trace_insertion(struct lru *lru, const struct page *p)
 		    flags);
 }
 
+/*
+ * Neighbours of a batch that go to the same list go there together. A page whose last reference is the batch's
+ * would be put on its list and taken off again: it never gets there, but counts as any other.
+ */
 void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
 {
-	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr;
+	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr, first = 0, end = 0; /* of the run, in place */
+	const struct lruvec *vec = NULL;
+	enum lru_list list = LRU_UNEVICTABLE;
 
 	for (u32 i = 0; i < nr; i++) {
 		struct page *p = frame_to_page(lru->phys, pv->frames[i]);
+		struct lruvec *v = page_lruvec(lru, p);
+		enum lru_list l = page_lru(p);
 
-		link_page(lru, p, page_lru(p));
-		update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), PageActive(p));
+		update_reclaim_stat(v, page_is_file_cache(p), PageActive(p));
 		if (MM_UNLIKELY(lru->phys->hw->events != NULL))
 			trace_insertion(lru, p);
-		if (MM_UNLIKELY(put_page_testzero(p)))
+		if (put_page_testzero(p)) {
 			lone[nr_lone++] = pv->frames[i];
+			continue;
+		}
+		if (l != list || v != vec) {
+			add_pages_to_lru_list(lru, pv->frames + first, end - first, list);
+			first = end;
+			list = l;
+			vec = v;
+		}
+		pv->frames[end++] = pv->frames[i];
 	}
+	add_pages_to_lru_list(lru, pv->frames + first, end - first, list);
 	pv->nr = 0;
 	free_lone(lru, lone, nr_lone);
 }
@@ -375,7 +392,7 @@ int isolate_lru_page(struct lru *lru, struct page *p)
 	return 0;
 }
 
-void putback_lru_page(struct lru *lru, struct page *p)
+void putback_lru_page_slow(struct lru *lru, struct page *p)
 {
 	bool was = PageUnevictable(p);
 
@@ -396,7 +413,8 @@ void lru_put_page_slow(struct lru *lru, struct page *p)
 {
 	lru_isolate(lru, p);
 	lru_forget_page(p);
-	free_hot_cold_page(lru->phys, lru->phys->hw->cpu, p, false);
+	p->_count = 1; /* which this drops; the short way to the CPU's list begins there */
+	free_page_page(lru->phys, lru->phys->hw->cpu, p);
 }
 
 /* ---- memlimit ---- */

@@ -155,7 +155,17 @@ MM_INLINE bool lru_charge(struct lru *lru)
 /* Takes @p off its list with a reference of its own: 0, or -EBUSY if it is on none. Atomic. */
 int isolate_lru_page(struct lru *lru, struct page *p);
 /* Back through the batch, or to the unevictable list if mlocked; drops isolate's reference. Atomic. */
-void putback_lru_page(struct lru *lru, struct page *p);
+void putback_lru_page_slow(struct lru *lru, struct page *p);
+MM_INLINE void putback_lru_page(struct lru *lru, struct page *p)
+{
+	if (MM_UNLIKELY(p->flags & (1u << PG_unevictable | 1u << PG_mlocked))) {
+		putback_lru_page_slow(lru, p);
+		return;
+	}
+	lru_cache_add(lru, p);
+	p->_count--; /* the isolator's reference is the batch's now */
+	VM_BUG_ON(p->_count <= 0);
+}
 
 /* Takes @p off its list. False if it is on none. No reference is taken. */
 bool lru_isolate(struct lru *lru, struct page *p);

@@ -60,8 +60,8 @@ void putback_movable_pages(struct vm *vm, struct page_list *from)
 
 /* ---- mappings ---- */
 
-static void map_again(struct vm *vm, struct page *new, const struct vm_area_struct *v, vaddr_t addr,
-		      pt_slot *slot, bool write)
+MM_INLINE void map_again(struct vm *vm, struct page *new, const struct vm_area_struct *v, vaddr_t addr,
+			 pt_slot *slot, bool write)
 {
 	pte_t pte =
 		pte_make((paddr_t)page_to_pfn(vm->phys, new) << vm->page_shift, v->vm_page_prot);
@@ -128,7 +128,7 @@ static void move_dirty(struct vm *vm, struct page *old, struct page *new)
 	inc_zone_page_state(vm->phys, new, NR_FILE_DIRTY);
 }
 
-static void migrate_page_copy(struct vm *vm, struct page *old, struct page *new)
+MM_INLINE void migrate_page_copy(struct vm *vm, struct page *old, struct page *new)
 {
 	const u32 kept = 1u << PG_error | 1u << PG_referenced | 1u << PG_uptodate |
 			 1u << PG_owner_priv_1 | 1u << PG_mappedtodisk | 1u << PG_workingset;
@@ -295,22 +295,64 @@ static void return_new_page(const struct migrate_request *rq, struct page *p)
 	}
 }
 
+/*
+ * The common page: anonymous, mapped once, held by nobody else, nothing going on with it. Then all steps succeed,
+ * so that its descriptor is looked for once and goes from the old frame to the new one at once; everything is
+ * counted and charged as migrate_op_step() would.
+ */
+static bool move_simple_page(struct vm *vm, struct page *old, struct page *new)
+{
+	const u32 doubtful = 1u << PG_locked | 1u << PG_writeback | 1u << PG_swapcache | 1u << PG_mlocked |
+			     1u << PG_swapbacked;
+	struct vm_area_struct *v;
+	pt_slot *slot;
+	vaddr_t addr;
+	pte_t pte;
+
+	if (old->_count != 2 || old->_mapcount != 1 || (old->flags & doubtful) != 1u << PG_swapbacked ||
+	    (old->mapping & PAGE_MAPPING_FLAGS) != PAGE_MAPPING_ANON)
+		return false;
+	slot = page_find_mapping(vm, old, &v, &addr);
+	if (!slot)
+		return false;
+	pte = get_pte(vm, slot, 0);
+	count_flush(vm, v->vm_mm, addr);
+	if (pte_dirty(pte))
+		SetPageDirty(old);
+	charge(vm->hw, COST_PTE_OP);
+	page_remove_rmap(vm, old);
+	old->_count--;
+	new->index = old->index;
+	new->mapping = old->mapping;
+	SetPageSwapBacked(new);
+	migrate_page_copy(vm, old, new);
+	map_again(vm, new, v, addr, slot, pte_write(pte));
+	old->mapping = 0;
+	return true;
+}
+
+static int move_in_steps(const struct migrate_request *rq, struct page *p, struct page *new, bool force)
+{
+	struct migrate_op op;
+
+	migrate_op_start(&op, rq->vm, p, new, rq->mode);
+	while (migrate_op_step(&op, force) != MIGRATE_AT_END)
+		;
+	return op.result;
+}
+
 /* 0: migrated, or found free; -ENOMEM; -EAGAIN: try again; else it never will be. */
 static int unmap_and_move(const struct migrate_request *rq, struct page_list *from, struct page *p,
 			  bool force)
 {
 	struct page *new = rq->get_new_page(p, rq->private);
-	struct migrate_op op;
 	int r = 0;
 
 	if (!new)
 		return -ENOMEM;
-	if (page_count(p) > 1 || page_mapped(p)) { /* else all others let go of it meanwhile */
-		migrate_op_start(&op, rq->vm, p, new, rq->mode);
-		while (migrate_op_step(&op, force) != MIGRATE_AT_END)
-			;
-		r = op.result;
-	}
+	/* else all others let go of it meanwhile */
+	if ((page_count(p) > 1 || page_mapped(p)) && (rq->in_steps || !move_simple_page(rq->vm, p, new)))
+		r = move_in_steps(rq, p, new, force);
 	if (r != -EAGAIN)
 		putback(rq->vm, from, p);
 	if (r)

@@ -40,6 +40,7 @@ struct migrate_request {
 	void *private;
 	enum migrate_mode mode;
 	enum migrate_reason reason;
+	bool in_steps; /* tests: no short cut for simple pages */
 };
 
 /*

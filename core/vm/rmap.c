@@ -104,6 +104,21 @@ pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm
 	return check_address(vm, p, v, addr);
 }
 
+pt_slot *page_find_mapping(struct vm *vm, const struct page *p, struct vm_area_struct **vma, vaddr_t *addr)
+{
+	VM_BUG_ON(!PageAnon(p) || PageKsm(p) || page_mapcount(p) != 1);
+	anon_vma_interval_tree_foreach(avc, &page_anon_vma(p)->rb_root, p->index, p->index) {
+		pt_slot *slot = check_address(vm, p, avc->vma, vma_address(p, avc->vma));
+
+		if (slot) {
+			*vma = avc->vma;
+			*addr = vma_address(p, avc->vma);
+			return slot;
+		}
+	}
+	return NULL;
+}
+
 bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_area_struct *v)
 {
 	vaddr_t addr = vma_address(p, v);
@@ -114,13 +129,6 @@ bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_are
 static bool page_not_mapped(const struct page *p)
 {
 	return !page_mapped(p);
-}
-
-static void count_flush(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
-{
-	vm_flush_page(vm, mm, addr);
-	charge(vm->hw, COST_TLB_FLUSH);
-	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
 }
 
 /* ptep_clear_flush_young: the next access must walk again, or it would not be seen. */

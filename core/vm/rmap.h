@@ -11,6 +11,7 @@
 #define MEMRIG_VM_RMAP_H
 
 #include "core/vm/mm_types.h"
+#include "core/vm/tlb.h"
 
 MM_INLINE u64 linear_page_index(const struct vm *vm, const struct vm_area_struct *v, vaddr_t addr)
 {
@@ -112,6 +113,14 @@ MM_INLINE void page_remove_rmap(struct vm *vm, struct page *p)
 
 enum { SWAP_SUCCESS, SWAP_AGAIN, SWAP_FAIL, SWAP_MLOCK };
 
+/* A page of @mm is no longer mapped at @addr: flush, charge, tlb_flushes. */
+MM_INLINE void count_flush(struct vm *vm, struct mm_struct *mm, vaddr_t addr)
+{
+	vm_flush_page(vm, mm, addr);
+	charge(vm->hw, COST_TLB_FLUSH);
+	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
+}
+
 enum ttu_flags { /* values of Linux 4.0 */
 	TTU_UNMAP = 1, TTU_MIGRATION = 2, TTU_MUNLOCK = 4,
 	TTU_IGNORE_MLOCK = 0x100, TTU_IGNORE_ACCESS = 0x200, TTU_IGNORE_HWPOISON = 0x400
@@ -152,6 +161,12 @@ int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc
 
 /* The descriptor by which @v maps @p at @addr; NULL if it is absent or maps another page. */
 pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr);
+
+/*
+ * The descriptor of an anonymous page, no KSM page, that is mapped once, with its VMA and address. NULL: none
+ * names the page now.
+ */
+pt_slot *page_find_mapping(struct vm *vm, const struct page *p, struct vm_area_struct **vma, vaddr_t *addr);
 
 /*
  * Tests and clears the accessed state in all mappings. The number of accessed ones that count, 0 if not

@@ -73,6 +73,150 @@ static int migrate_one(struct srig *g, struct page *p, enum migrate_mode mode, s
 	return r;
 }
 
+/* ---- the short cut for simple pages against migrate_op_step() ---- */
+
+#define AREA 48u
+
+static struct page *get_any(struct page *old, void *private)
+{
+	struct srig *g = private;
+
+	(void)old;
+	return alloc_page(g->vm->phys, 0, GFP_HIGHUSER_MOVABLE);
+}
+
+/* Up to 12 pages of @t, at random, migrated as one list. */
+static void migrate_some(struct srig *g, struct task *t, struct prng *rnd, bool in_steps)
+{
+	const struct migrate_request rq = {.vm = g->vm, .get_new_page = get_any, .private = g, .mode = MIGRATE_SYNC,
+					   .in_steps = in_steps};
+	struct page_list list;
+
+	plist_init(&list);
+	lru_add_drain_all(&g->vm->lru);
+	for (u64 n = prng_below(rnd, 12); n; n--) {
+		pte_t p = srig_pte(g, t, BASE + prng_below(rnd, AREA) * PAGE);
+		struct page *page = pte_present(p) ? vm_normal_page(g->vm, p) : NULL;
+
+		if (page)
+			isolate_for_migration(g->vm, page, &list);
+	}
+	migrate_pages(&rq, &list);
+	putback_movable_pages(g->vm, &list);
+}
+
+/* Shared and own, locked, given up, swapped, read-only, dirty and clean pages, and what is done to them. */
+static void live(struct srig *g, struct task *t, u32 child, struct prng *rnd, bool in_steps)
+{
+	vaddr_t at = BASE + prng_below(rnd, AREA) * PAGE;
+
+	switch (prng_below(rnd, 12)) {
+	case 0:
+		srig_fork(g, t, child);
+		break;
+	case 1:
+		sys_mlock(g->vm, t, at, PAGE, 0);
+		break;
+	case 2:
+		sys_munlock(g->vm, t, at, PAGE);
+		break;
+	case 3:
+		sys_madvise(g->vm, t, at, PAGE, MM_MADV_FREE);
+		break;
+	case 4:
+		if (pte_present(srig_pte(g, t, at)) && vm_normal_page(g->vm, srig_pte(g, t, at)))
+			srig_swap_out_page(g, srig_page(g, t, at), (enum swap_step)prng_below(rnd, STEP_FREED + 1), NULL,
+					   NULL);
+		break;
+	case 5:
+		sys_mprotect(g->vm, t, at, PAGE, MM_PROT_READ);
+		break;
+	case 6:
+	case 7:
+		mm_access(g->vm, t, at, MM_ACCESS_READ);
+		break;
+	case 8:
+	case 9:
+		mm_write_tag(g->vm, t, at, 1, prng_below(rnd, 1u << 30));
+		break;
+	default:
+		migrate_some(g, t, rnd, in_steps);
+	}
+}
+
+/* Everything of a frame but where the host put the arena. */
+static void same_frames(struct srig *a, struct srig *b)
+{
+	struct phys *pa = a->vm->phys, *pb = b->vm->phys;
+
+	for (u32 f = 0; f < pa->nr_frames; f++) {
+		struct page x = pa->memmap[f], y = pb->memmap[f];
+
+		if (x.mapping > PAGE_MAPPING_FLAGS && PageAnon(&x)) {
+			x.mapping -= (uintptr_t)a->m->hw.arena;
+			y.mapping -= (uintptr_t)b->m->hw.arena;
+		} else if (x.mapping && y.mapping) {
+			x.mapping = y.mapping = 1;
+		}
+		if (!x._count && !y._count)
+			x.index = y.index = 0;
+		if (PageSlab(&x) || !x._count)
+			continue;
+		if (memcmp(&x, &y, sizeof(x)))
+			fail_msg("frame %x differs: flags %x and %x", f, x.flags, y.flags);
+		assert_int_equal(hw_frame_tag(&a->m->hw, page_to_pfn(pa, &pa->memmap[f])),
+				 hw_frame_tag(&b->m->hw, page_to_pfn(pb, &pb->memmap[f])));
+	}
+	for (unsigned z = 0; z < pa->nr_zones; z++)
+		for (unsigned l = 0; l < NR_LRU_LISTS; l++) {
+			struct page *x = plist_first(pa->memmap, &pa->zones[z].lruvec.lists[l]);
+			struct page *y = plist_first(pb->memmap, &pb->zones[z].lruvec.lists[l]);
+
+			for (; x && y; x = plist_next(pa->memmap, x), y = plist_next(pb->memmap, y))
+				assert_int_equal(page_frame(pa, x), page_frame(pb, y));
+			assert_true(!x && !y);
+		}
+}
+
+static void test_short_cut(void **state)
+{
+	static const char *const settings[] = {"hwad=0", "hwad=1", "policy=modern", "tlb=64", "data=bytes"};
+
+	(void)state;
+	for (size_t s = 0; s < ARRAY_SIZE(settings); s++) {
+		u64 seed = test_seed(1010 + s), moved = 0;
+		struct srig g[2];
+
+		for (int steps = 0; steps < 2; steps++) {
+			struct task *t[8];
+			struct prng rnd;
+			u32 n = 1;
+
+			g[steps] = RIG(settings[s]);
+			prng_seed(&rnd, seed);
+			t[0] = srig_task(&g[steps], 1);
+			srig_map(&g[steps], t[0], BASE, AREA);
+			for (unsigned i = 0; i < 1500; i++) {
+				live(&g[steps], t[prng_below(&rnd, n)], n + 1, &rnd, steps);
+				if (n < ARRAY_SIZE(t) && vm_task(g[steps].vm, n + 1)) {
+					t[n] = vm_task(g[steps].vm, n + 1);
+					n++;
+				}
+			}
+			srig_sound(&g[steps]);
+			moved = srig_event(&g[steps], EV_PGMIGRATE_SUCCESS);
+		}
+		assert_true(moved > 200);
+		assert_int_equal(machine_hash(g[0].m), machine_hash(g[1].m));
+		same_frames(&g[0], &g[1]);
+		for (u64 i = 0; i < AREA; i++)
+			assert_int_equal(srig_pte(&g[0], vm_task(g[0].vm, 1), BASE + i * PAGE).v,
+					 srig_pte(&g[1], vm_task(g[1].vm, 1), BASE + i * PAGE).v);
+		for (int i = 0; i < 2; i++)
+			srig_end(&g[i]);
+	}
+}
+
 /* ---- A10.1 .. A10.9 ---- */
 
 static void test_A10_1(void **state)
@@ -602,6 +746,7 @@ static void test_invariants(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_short_cut),
 		cmocka_unit_test(test_A10_1),
 		cmocka_unit_test(test_write_bit_survives),
 		cmocka_unit_test(test_A10_2),
