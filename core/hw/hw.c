@@ -94,14 +94,9 @@ void hw_clear_bytes(struct hw *hw, pfn_t pfn)
 	memset(hw_pfn_ptr(hw, pfn), 0, 1ull << hw->page_shift);
 }
 
-void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from)
+void hw_copy_bytes(struct hw *hw, pfn_t to, pfn_t from)
 {
-	charge(hw, COST_COPY_PAGE);
-	hw_frame_changed(hw, to);
-	if (hw->tags)
-		hw->tags[hw_frame(hw, to)] = hw->tags[hw_frame(hw, from)];
-	else
-		memcpy(hw_pfn_ptr(hw, to), hw_pfn_ptr(hw, from), 1ull << hw->page_shift);
+	memcpy(hw_pfn_ptr(hw, to), hw_pfn_ptr(hw, from), 1ull << hw->page_shift);
 }
 
 void hw_set_frame_tag(struct hw *hw, pfn_t pfn, u64 tag)

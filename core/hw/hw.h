@@ -171,7 +171,16 @@ MM_INLINE void hw_clear_frame(struct hw *hw, pfn_t pfn)
 	else
 		hw_clear_bytes(hw, pfn);
 }
-void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from);
+void hw_copy_bytes(struct hw *hw, pfn_t to, pfn_t from); /* data=bytes; hw_copy_frame() does the rest */
+MM_INLINE void hw_copy_frame(struct hw *hw, pfn_t to, pfn_t from)
+{
+	charge(hw, COST_COPY_PAGE);
+	hw_frame_changed(hw, to);
+	if (MM_LIKELY(hw->tags != NULL))
+		hw->tags[hw_frame(hw, to)] = hw->tags[hw_frame(hw, from)];
+	else
+		hw_copy_bytes(hw, to, from);
+}
 void hw_set_frame_tag(struct hw *hw, pfn_t pfn, u64 tag);
 u64 hw_frame_tag(const struct hw *hw, pfn_t pfn); /* data=bytes: the first word */
 bool hw_frames_equal(const struct hw *hw, pfn_t a, pfn_t b);

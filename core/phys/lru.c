@@ -128,6 +128,15 @@ static void free_lone(struct lru *lru, const u32 *frames, u32 nr)
 		lru_put_page_slow(lru, frame_to_page(lru->phys, frames[--nr]));
 }
 
+/* Drops the last reference of a page on no list. */
+MM_INLINE void free_unlisted(struct lru *lru, struct page *p)
+{
+	VM_BUG_ON(PageLRU(p));
+	lru_forget_page(p);
+	p->_count = 1; /* free_page_page() drops it, and knows the short way to the CPU's list */
+	free_page_page(lru->phys, lru->phys->hw->cpu, p);
+}
+
 enum {
 	TRACE_MAPPED = 1,
 	TRACE_ANON = 2,
@@ -154,16 +163,18 @@ static void trace_insertion(struct lru *lru, const struct page *p)
 void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
 {
 	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr, first = 0, end = 0; /* of the run, in place */
+	const bool traced = lru->phys->hw->events != NULL;
+	struct page *map = lru->phys->memmap;
 	const struct lruvec *vec = NULL;
 	enum lru_list list = LRU_UNEVICTABLE;
 
 	for (u32 i = 0; i < nr; i++) {
-		struct page *p = frame_to_page(lru->phys, pv->frames[i]);
+		struct page *p = &map[pv->frames[i]];
 		struct lruvec *v = page_lruvec(lru, p);
 		enum lru_list l = page_lru(p);
 
 		update_reclaim_stat(v, page_is_file_cache(p), PageActive(p));
-		if (MM_UNLIKELY(lru->phys->hw->events != NULL))
+		if (MM_UNLIKELY(traced))
 			trace_insertion(lru, p);
 		if (put_page_testzero(p)) {
 			lone[nr_lone++] = pv->frames[i];
@@ -179,7 +190,8 @@ void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
 	}
 	add_pages_to_lru_list(lru, pv->frames + first, end - first, list);
 	pv->nr = 0;
-	free_lone(lru, lone, nr_lone);
+	while (nr_lone)
+		free_unlisted(lru, frame_to_page(lru->phys, lone[--nr_lone]));
 }
 
 /* Runs @move on each page of @pv and drops the batch's references. */
@@ -412,9 +424,7 @@ void putback_lru_page_slow(struct lru *lru, struct page *p)
 void lru_put_page_slow(struct lru *lru, struct page *p)
 {
 	lru_isolate(lru, p);
-	lru_forget_page(p);
-	p->_count = 1; /* which this drops; the short way to the CPU's list begins there */
-	free_page_page(lru->phys, lru->phys->hw->cpu, p);
+	free_unlisted(lru, p);
 }
 
 /* ---- memlimit ---- */

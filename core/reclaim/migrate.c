@@ -26,7 +26,7 @@
 
 /* ---- isolated pages ---- */
 
-static void count_isolated(const struct vm *vm, const struct page *p, s64 n)
+MM_INLINE void count_isolated(const struct vm *vm, const struct page *p, s64 n)
 {
 	mod_zone_page_state(page_zone(vm->phys, p),
 			    page_is_file_cache(p) ? NR_ISOLATED_FILE : NR_ISOLATED_ANON, n);
@@ -43,7 +43,7 @@ int isolate_for_migration(struct vm *vm, struct page *p, struct page_list *to)
 	return 0;
 }
 
-static void putback(struct vm *vm, struct page_list *from, struct page *p)
+MM_INLINE void putback(struct vm *vm, struct page_list *from, struct page *p)
 {
 	plist_del(vm->phys->memmap, from, p);
 	count_isolated(vm, p, -1);
@@ -115,7 +115,7 @@ static int move_mapping(struct vm *vm, struct page *old, struct page *new)
 }
 
 /* The dirty state goes along, and so does the count of dirty pages, from zone to zone. */
-static void move_dirty(struct vm *vm, struct page *old, struct page *new)
+MM_INLINE void move_dirty(struct vm *vm, struct page *old, struct page *new)
 {
 	const struct address_space *m = page_mapping(new);
 
@@ -304,20 +304,15 @@ static bool move_simple_page(struct vm *vm, struct page *old, struct page *new)
 {
 	const u32 doubtful = 1u << PG_locked | 1u << PG_writeback | 1u << PG_swapcache | 1u << PG_mlocked |
 			     1u << PG_swapbacked;
-	struct vm_area_struct *v;
-	pt_slot *slot;
-	vaddr_t addr;
-	pte_t pte;
+	struct page_mapping at;
 
 	if (old->_count != 2 || old->_mapcount != 1 || (old->flags & doubtful) != 1u << PG_swapbacked ||
 	    (old->mapping & PAGE_MAPPING_FLAGS) != PAGE_MAPPING_ANON)
 		return false;
-	slot = page_find_mapping(vm, old, &v, &addr);
-	if (!slot)
+	if (!page_find_mapping(vm, old, &at))
 		return false;
-	pte = get_pte(vm, slot, 0);
-	count_flush(vm, v->vm_mm, addr);
-	if (pte_dirty(pte))
+	count_flush(vm, at.vma->vm_mm, at.addr);
+	if (pte_dirty(at.pte))
 		SetPageDirty(old);
 	charge(vm->hw, COST_PTE_OP);
 	page_remove_rmap(vm, old);
@@ -326,7 +321,7 @@ static bool move_simple_page(struct vm *vm, struct page *old, struct page *new)
 	new->mapping = old->mapping;
 	SetPageSwapBacked(new);
 	migrate_page_copy(vm, old, new);
-	map_again(vm, new, v, addr, slot, pte_write(pte));
+	map_again(vm, new, at.vma, at.addr, at.slot, pte_write(at.pte));
 	old->mapping = 0;
 	return true;
 }

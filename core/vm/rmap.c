@@ -89,34 +89,36 @@ int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc
 	return walk(vm, p, rwc);
 }
 
-MM_INLINE pt_slot *check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr)
+/* page_check_address() that hands out the entry, too. */
+MM_INLINE pt_slot *check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr,
+				 pte_t *pte)
 {
 	pt_slot *slot = pte_lookup(vm, v->vm_mm, addr);
-	pte_t pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
 
-	if (!pte_present(pte) || (pfn_t)(pte_pa(pte) >> vm->page_shift) != page_to_pfn(vm->phys, p))
+	*pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
+	if (!pte_present(*pte) || (pfn_t)(pte_pa(*pte) >> vm->page_shift) != page_to_pfn(vm->phys, p))
 		return NULL;
 	return slot;
 }
 
 pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr)
 {
-	return check_address(vm, p, v, addr);
+	pte_t pte;
+
+	return check_address(vm, p, v, addr, &pte);
 }
 
-pt_slot *page_find_mapping(struct vm *vm, const struct page *p, struct vm_area_struct **vma, vaddr_t *addr)
+bool page_find_mapping(struct vm *vm, const struct page *p, struct page_mapping *out)
 {
 	VM_BUG_ON(!PageAnon(p) || PageKsm(p) || page_mapcount(p) != 1);
 	anon_vma_interval_tree_foreach(avc, &page_anon_vma(p)->rb_root, p->index, p->index) {
-		pt_slot *slot = check_address(vm, p, avc->vma, vma_address(p, avc->vma));
-
-		if (slot) {
-			*vma = avc->vma;
-			*addr = vma_address(p, avc->vma);
-			return slot;
-		}
+		out->vma = avc->vma;
+		out->addr = vma_address(p, avc->vma);
+		out->slot = check_address(vm, p, avc->vma, out->addr, &out->pte);
+		if (out->slot)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 bool page_mapped_in_vma(struct vm *vm, const struct page *p, const struct vm_area_struct *v)
@@ -132,10 +134,8 @@ static bool page_not_mapped(const struct page *p)
 }
 
 /* ptep_clear_flush_young: the next access must walk again, or it would not be seen. */
-MM_INLINE bool clear_young(struct vm *vm, struct mm_struct *mm, vaddr_t addr, pt_slot *slot)
+MM_INLINE bool clear_young(struct vm *vm, struct mm_struct *mm, vaddr_t addr, pt_slot *slot, pte_t p)
 {
-	pte_t p = get_pte(vm, slot, 0);
-
 	if (!pte_young(p))
 		return false;
 	set_pte(vm, slot, pte_mkold(p));
@@ -165,7 +165,8 @@ MM_INLINE int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_
 			       vaddr_t addr, void *arg)
 {
 	struct referenced *r = arg;
-	pt_slot *slot = check_address(vm, p, v, addr);
+	pte_t pte;
+	pt_slot *slot = check_address(vm, p, v, addr, &pte);
 
 	if (!slot)
 		return SWAP_AGAIN;
@@ -175,7 +176,7 @@ MM_INLINE int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_
 	}
 	/* a sequential reader does not come back: its accesses say nothing of the future */
 	if ((MM_UNLIKELY(vm->lru.mglru) && clear_young_around(vm, p, v, addr, slot)) ||
-	    (clear_young(vm, v->vm_mm, addr, slot) && !(v->vm_flags & VM_SEQ_READ))) {
+	    (clear_young(vm, v->vm_mm, addr, slot, pte) && !(v->vm_flags & VM_SEQ_READ))) {
 		r->referenced++;
 		r->vm_flags |= v->vm_flags;
 	}
@@ -222,9 +223,9 @@ static int unmapped_entry(struct vm *vm, struct mm_struct *mm, struct page *p, p
 }
 
 static int unmap_pte(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
-		     pt_slot *slot, unsigned ttu)
+		     pt_slot *slot, pte_t pte, unsigned ttu)
 {
-	pte_t pte = get_pte(vm, slot, 0), entry;
+	pte_t entry;
 
 	set_pte(vm, slot, (pte_t){0});
 	count_flush(vm, v->vm_mm, addr);
@@ -256,7 +257,8 @@ MM_INLINE int try_to_unmap_one(struct vm *vm, struct page *p, struct vm_area_str
 			    void *arg)
 {
 	unsigned ttu = *(const unsigned *)arg;
-	pt_slot *slot = check_address(vm, p, v, addr);
+	pte_t pte;
+	pt_slot *slot = check_address(vm, p, v, addr, &pte);
 
 	if (!slot)
 		return SWAP_AGAIN;
@@ -266,9 +268,9 @@ MM_INLINE int try_to_unmap_one(struct vm *vm, struct page *p, struct vm_area_str
 		if (ttu & TTU_MUNLOCK)
 			return SWAP_AGAIN;
 	}
-	if (!(ttu & TTU_IGNORE_ACCESS) && clear_young(vm, v->vm_mm, addr, slot))
+	if (!(ttu & TTU_IGNORE_ACCESS) && clear_young(vm, v->vm_mm, addr, slot, pte))
 		return SWAP_FAIL;
-	return unmap_pte(vm, p, v, addr, slot, ttu);
+	return unmap_pte(vm, p, v, addr, slot, pte, ttu);
 }
 
 int try_to_unmap(struct vm *vm, struct page *p, unsigned ttu)
@@ -303,8 +305,8 @@ int try_to_munlock(struct vm *vm, struct page *p)
 static int page_mkclean_one(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
 			    void *arg)
 {
-	pt_slot *slot = check_address(vm, p, v, addr);
-	pte_t pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
+	pte_t pte;
+	pt_slot *slot = check_address(vm, p, v, addr, &pte);
 
 	if (!slot || (!pte_dirty(pte) && !pte_write(pte)))
 		return SWAP_AGAIN;

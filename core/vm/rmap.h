@@ -162,11 +162,15 @@ int rmap_walk(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc
 /* The descriptor by which @v maps @p at @addr; NULL if it is absent or maps another page. */
 pt_slot *page_check_address(struct vm *vm, const struct page *p, const struct vm_area_struct *v, vaddr_t addr);
 
-/*
- * The descriptor of an anonymous page, no KSM page, that is mapped once, with its VMA and address. NULL: none
- * names the page now.
- */
-pt_slot *page_find_mapping(struct vm *vm, const struct page *p, struct vm_area_struct **vma, vaddr_t *addr);
+struct page_mapping { /* a place where a page is mapped */
+	struct vm_area_struct *vma;
+	vaddr_t addr;
+	pt_slot *slot;
+	pte_t pte;
+};
+
+/* Where an anonymous page, no KSM page, that is mapped once is mapped. False: no descriptor names it now. */
+bool page_find_mapping(struct vm *vm, const struct page *p, struct page_mapping *out);
 
 /*
  * Tests and clears the accessed state in all mappings. The number of accessed ones that count, 0 if not
