@@ -75,6 +75,11 @@ void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_l
 {
 	struct page *map = lru->phys->memmap;
 
+	if (MM_UNLIKELY(lru->mglru)) {
+		for (u32 i = 0; i < n; i++)
+			link_page(lru, &map[frames[i]], l);
+		return;
+	}
 	if (!n)
 		return;
 	for (u32 i = 0, run = 0; i < n; i++) { /* run: pages before this one in the same zone */
@@ -156,6 +161,32 @@ static void trace_insertion(struct lru *lru, const struct page *p)
 		    flags);
 }
 
+/* Runs @move on each page of @pv and drops the batch's references. */
+static void drain_moving(struct lru *lru, struct pagevec *pv,
+			 void (*move)(struct lru *, struct page *))
+{
+	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr;
+
+	for (u32 i = 0; i < nr; i++) {
+		struct page *p = frame_to_page(lru->phys, pv->frames[i]);
+
+		move(lru, p);
+		if (put_page_testzero(p))
+			lone[nr_lone++] = pv->frames[i];
+	}
+	pv->nr = 0;
+	free_lone(lru, lone, nr_lone);
+}
+
+/* A page to its list. */
+static void add_fn(struct lru *lru, struct page *p)
+{
+	link_page(lru, p, page_lru(p));
+	update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), PageActive(p));
+	if (MM_UNLIKELY(lru->phys->hw->events != NULL))
+		trace_insertion(lru, p);
+}
+
 /*
  * Neighbours of a batch that go to the same list go there together. A page whose last reference is the batch's
  * would be put on its list and taken off again: it never gets there, but counts as any other.
@@ -168,6 +199,10 @@ void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
 	const struct lruvec *vec = NULL;
 	enum lru_list list = LRU_UNEVICTABLE;
 
+	if (MM_UNLIKELY(lru->mglru)) {
+		drain_moving(lru, pv, add_fn);
+		return;
+	}
 	for (u32 i = 0; i < nr; i++) {
 		struct page *p = &map[pv->frames[i]];
 		struct lruvec *v = page_lruvec(lru, p);
@@ -192,23 +227,6 @@ void lru_add_drain_vec(struct lru *lru, struct pagevec *pv)
 	pv->nr = 0;
 	while (nr_lone)
 		free_unlisted(lru, frame_to_page(lru->phys, lone[--nr_lone]));
-}
-
-/* Runs @move on each page of @pv and drops the batch's references. */
-static void drain_moving(struct lru *lru, struct pagevec *pv,
-			 void (*move)(struct lru *, struct page *))
-{
-	u32 lone[PAGEVEC_MAX], nr_lone = 0, nr = pv->nr;
-
-	for (u32 i = 0; i < nr; i++) {
-		struct page *p = frame_to_page(lru->phys, pv->frames[i]);
-
-		move(lru, p);
-		if (put_page_testzero(p))
-			lone[nr_lone++] = pv->frames[i];
-	}
-	pv->nr = 0;
-	free_lone(lru, lone, nr_lone);
 }
 
 /* Queues @p for @move, which happens when the batch is full. */
