@@ -23,13 +23,11 @@ void blockdev_destroy(struct blockdev *d)
 	d->cap = d->nr = 0;
 }
 
-int blockdev_reserve(struct blockdev *d, u32 pages)
+int blockdev_grow(struct blockdev *d, u32 pages)
 {
 	struct blockdev_io *ring;
 	u32 cap = d->cap ? d->cap : 64;
 
-	if (blockdev_at_once(d) || d->nr + pages <= d->cap)
-		return 0;
 	while (cap < d->nr + pages)
 		cap *= 2;
 	ring = malloc(cap * sizeof(*ring));
@@ -44,14 +42,10 @@ int blockdev_reserve(struct blockdev *d, u32 pages)
 	return 0;
 }
 
-bool blockdev_submit(struct blockdev *d, const u32 *frames, u32 n, bool write)
+void blockdev_queue(struct blockdev *d, const u32 *frames, u32 n, bool write)
 {
 	u64 start, done;
 
-	*(write ? &d->writes : &d->reads) += 1;
-	*(write ? &d->pages_written : &d->pages_read) += n;
-	if (blockdev_at_once(d))
-		return true;
 	BUG_ON(d->nr + n > d->cap);
 	start = mm_max(d->hw->now, d->slot_free[d->next_slot]);
 	done = mm_max(start + d->latency, d->bus_free);
@@ -62,7 +56,6 @@ bool blockdev_submit(struct blockdev *d, const u32 *frames, u32 n, bool write)
 	}
 	d->slot_free[d->next_slot] = d->bus_free = done;
 	d->next_slot = (d->next_slot + 1) % d->depth;
-	return false;
 }
 
 bool blockdev_next_done(struct blockdev *d, u64 now, struct blockdev_io *io)

@@ -51,13 +51,27 @@ MM_INLINE bool blockdev_at_once(const struct blockdev *d)
 }
 
 /* Room for @pages more in flight. 0 or -ENOMEM. Never fails for a device that is done at once. */
-int blockdev_reserve(struct blockdev *d, u32 pages);
+int blockdev_grow(struct blockdev *d, u32 pages); /* blockdev_reserve() when there is no room */
+MM_INLINE int blockdev_reserve(struct blockdev *d, u32 pages)
+{
+	return blockdev_at_once(d) || d->nr + pages <= d->cap ? 0 : blockdev_grow(d, pages);
+}
 
 /*
  * A request of @n pages in a row. Done at once: returns true, and the caller finishes the pages
  * itself. Otherwise they are in flight (blockdev_reserve() was called) until virtual time has come.
  */
-bool blockdev_submit(struct blockdev *d, const u32 *frames, u32 n, bool write);
+void blockdev_queue(struct blockdev *d, const u32 *frames, u32 n, bool write); /* what is not done at once */
+MM_INLINE bool blockdev_submit(struct blockdev *d, const u32 *frames, u32 n, bool write)
+{
+	*(write ? &d->writes : &d->reads) += 1;
+	*(write ? &d->pages_written : &d->pages_read) += n;
+	if (MM_UNLIKELY(!blockdev_at_once(d))) {
+		blockdev_queue(d, frames, n, write);
+		return false;
+	}
+	return true;
+}
 
 /* The oldest page in flight if it is done by @now; removes it. */
 bool blockdev_next_done(struct blockdev *d, u64 now, struct blockdev_io *io);

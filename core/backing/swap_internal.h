@@ -6,7 +6,37 @@
 #include "core/backing/swap.h"
 
 /* Area of @e, or NULL if the entry names no slot. */
-struct swap_info_struct *swap_info_of(const struct swap *sw, swp_entry_t e);
+MM_INLINE struct swap_info_struct *swap_info_of(const struct swap *sw, swp_entry_t e)
+{
+	unsigned type = swp_type(e);
+	struct swap_info_struct *si = type < MAX_SWAPFILES ? sw->info[type] : NULL;
+
+	return si && swp_offset(e) && swp_offset(e) < si->max ? si : NULL;
+}
+
+/* References to a slot from page tables. */
+MM_INLINE u32 slot_count(const struct swap_info_struct *si, u32 offset)
+{
+	u8 byte = si->swap_map[offset] & (u8)~SWAP_HAS_CACHE;
+
+	if (MM_UNLIKELY(byte & COUNT_CONTINUED))
+		return byte == SWAP_MAP_SHMEM ? 1 : SWAP_MAP_MAX + si->continued[offset];
+	return byte;
+}
+
+/* Nothing refers to the slot and no page caches it. */
+void slot_unused(struct swap *sw, struct swap_info_struct *si, u32 offset);
+
+/* The cache's hold on a slot ends. */
+MM_INLINE void slot_uncache(struct swap *sw, struct swap_info_struct *si, u32 offset)
+{
+	u8 *byte = &si->swap_map[offset];
+
+	BUG_ON(!(*byte & SWAP_HAS_CACHE));
+	*byte &= (u8)~SWAP_HAS_CACHE;
+	if (!*byte)
+		slot_unused(sw, si, offset);
+}
 
 /* Reads a locked page of the cache; it is unlocked when the device is done. Counts pswpin. */
 void swap_readpage(struct swap *sw, struct page *p);

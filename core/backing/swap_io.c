@@ -12,7 +12,7 @@
 #include "core/backing/swap_internal.h"
 #include "core/hw/clock.h"
 
-static void store_write(struct swap *sw, const struct page *p)
+MM_INLINE void store_write(struct swap *sw, const struct page *p)
 {
 	swp_entry_t e = page_swp_entry(p);
 	struct swap_info_struct *si = swap_info_of(sw, e);
@@ -25,7 +25,7 @@ static void store_write(struct swap *sw, const struct page *p)
 		       1ull << sw->phys->page_shift);
 }
 
-static void store_read(struct swap *sw, const struct page *p)
+MM_INLINE void store_read(struct swap *sw, const struct page *p)
 {
 	swp_entry_t e = page_swp_entry(p);
 	struct swap_info_struct *si = swap_info_of(sw, e);
@@ -41,7 +41,7 @@ static void store_read(struct swap *sw, const struct page *p)
 
 /* ---- the device is done ---- */
 
-static void end_read(struct page *p)
+MM_INLINE void end_read(struct page *p)
 {
 	VM_BUG_ON(!PageLocked(p) || PageUptodate(p));
 	if (!PageError(p))
@@ -49,17 +49,19 @@ static void end_read(struct page *p)
 	unlock_page(p);
 }
 
-static void end_write(struct swap *sw, struct page *p)
+MM_INLINE void end_write(struct swap *sw, struct page *p)
 {
+	struct zone *z = page_zone(sw->phys, p);
+
 	VM_BUG_ON(!PageWriteback(p));
 	if (TestClearPageReclaim(p))
 		rotate_reclaimable_page(sw->lru, p);
 	ClearPageWriteback(p);
-	dec_zone_page_state(sw->phys, p, NR_WRITEBACK);
-	inc_zone_page_state(sw->phys, p, NR_WRITTEN);
+	mod_zone_page_state(z, NR_WRITEBACK, -1);
+	mod_zone_page_state(z, NR_WRITTEN, 1);
 }
 
-static void end_io(struct swap *sw, u32 frame, bool write)
+MM_INLINE void end_io(struct swap *sw, u32 frame, bool write)
 {
 	if (write)
 		end_write(sw, frame_to_page(sw->phys, frame));
@@ -83,7 +85,7 @@ void swap_complete_io(struct swap *sw)
 }
 
 /* One request. Without host memory for the queue it is done at once. */
-static void submit(struct swap *sw, const u32 *frames, u32 n, bool write)
+MM_INLINE void submit(struct swap *sw, const u32 *frames, u32 n, bool write)
 {
 	struct hw *hw = sw->hw;
 	u64 kib = (u64)n << (sw->phys->page_shift - 10);

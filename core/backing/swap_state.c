@@ -26,7 +26,7 @@ struct page *swap_cache_peek(const struct swap *sw, swp_entry_t e)
 	return slot ? frame_to_page(sw->phys, slot - 1) : NULL;
 }
 
-int add_to_swap_cache(struct swap *sw, struct page *p, swp_entry_t e)
+MM_INLINE int add_to_cache(struct swap *sw, struct page *p, swp_entry_t e)
 {
 	struct swap_info_struct *si = swap_info_of(sw, e);
 
@@ -42,33 +42,39 @@ int add_to_swap_cache(struct swap *sw, struct page *p, swp_entry_t e)
 	return 0;
 }
 
-/* Out of the table; the reference and the slot's HAS_CACHE remain. */
-static swp_entry_t cache_erase(struct swap *sw, struct page *p)
+int add_to_swap_cache(struct swap *sw, struct page *p, swp_entry_t e)
+{
+	return add_to_cache(sw, p, e);
+}
+
+/* Out of the table and off its slot; the reference remains. */
+static void cache_erase(struct swap *sw, struct page *p)
 {
 	swp_entry_t e = page_swp_entry(p);
 	struct swap_info_struct *si = swap_info_of(sw, e);
+	u32 offset = swp_offset(e);
 
 	VM_BUG_ON(!PageLocked(p) || !PageSwapCache(p) || PageWriteback(p));
-	BUG_ON(si->cache[swp_offset(e)] != page_frame(sw->phys, p) + 1);
-	si->cache[swp_offset(e)] = 0;
+	BUG_ON(!si || si->cache[offset] != page_frame(sw->phys, p) + 1);
+	si->cache[offset] = 0;
 	si->nr_cached--;
 	sw->nr_cached--;
 	p->private = 0;
 	ClearPageSwapCache(p);
 	dec_zone_page_state(sw->phys, p, NR_FILE_PAGES);
-	return e;
+	slot_uncache(sw, si, offset);
 }
 
 void delete_from_swap_cache(struct swap *sw, struct page *p)
 {
-	swapcache_free(sw, cache_erase(sw, p));
+	cache_erase(sw, p);
 	lru_put_page(sw->lru, p);
 }
 
 void swap_cache_remove_frozen(struct swap *sw, struct page *p)
 {
 	VM_BUG_ON(page_count(p));
-	swapcache_free(sw, cache_erase(sw, p));
+	cache_erase(sw, p);
 }
 
 void swap_cache_leave_shadow(struct swap *sw, const struct page *p, u64 shadow)
@@ -120,7 +126,7 @@ bool add_to_swap(struct swap *sw, struct page *p)
 	VM_BUG_ON(!PageLocked(p) || !PageUptodate(p));
 	if (!e.v)
 		return false;
-	if (add_to_swap_cache(sw, p, e)) {
+	if (add_to_cache(sw, p, e)) {
 		swapcache_free(sw, e);
 		return false;
 	}
@@ -165,7 +171,7 @@ struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
 	}
 	SetPageLocked(p);
 	SetPageSwapBacked(p);
-	if (add_to_swap_cache(sw, p, e)) {
+	if (add_to_cache(sw, p, e)) {
 		ClearPageSwapBacked(p);
 		unlock_page(p);
 		swapcache_free(sw, e);

@@ -255,6 +255,8 @@ static bool slot_usable(struct swap *sw, struct swap_info_struct *si, u32 offset
 /* Usable slot in [from, to), upwards; 0: none. */
 static u32 scan_up(struct swap *sw, struct swap_info_struct *si, u32 from, u32 to)
 {
+	if (from < to && MM_LIKELY(!si->swap_map[from]))
+		return from;
 	while (from < to) {
 		const u8 *hit;
 
@@ -362,8 +364,10 @@ static u32 get_swap_pages(struct swap *sw, u32 n, swp_entry_t *out)
 	n = (u32)mm_min(n, (u64)sw->nr_swap_pages);
 	sw->nr_swap_pages -= n;
 	list_for_each_entry_safe (si, next, &sw->avail, avail) {
-		list_del(&si->avail);
-		avail_add(sw, si);
+		if (si->avail.next != si->avail.prev) { /* not the only one */
+			list_del(&si->avail);
+			avail_add(sw, si);
+		}
 		got = scan_swap_map_slots(sw, si, n, out);
 		if (got)
 			break;
@@ -373,23 +377,6 @@ static u32 get_swap_pages(struct swap *sw, u32 n, swp_entry_t *out)
 }
 
 /* ---- counting ---- */
-
-struct swap_info_struct *swap_info_of(const struct swap *sw, swp_entry_t e)
-{
-	unsigned type = swp_type(e);
-	struct swap_info_struct *si = type < MAX_SWAPFILES ? sw->info[type] : NULL;
-
-	return si && swp_offset(e) && swp_offset(e) < si->max ? si : NULL;
-}
-
-static u32 slot_count(const struct swap_info_struct *si, u32 offset)
-{
-	u8 byte = si->swap_map[offset] & (u8)~SWAP_HAS_CACHE;
-
-	if (byte == SWAP_MAP_SHMEM)
-		return 1;
-	return byte & COUNT_CONTINUED ? SWAP_MAP_MAX + si->continued[offset] : byte;
-}
 
 u32 swap_count(const struct swap *sw, swp_entry_t e)
 {
@@ -563,8 +550,7 @@ swp_entry_t get_swap_page(struct swap *sw)
 	return e;
 }
 
-/* Nothing refers to the slot and no page caches it. */
-static void slot_unused(struct swap *sw, struct swap_info_struct *si, u32 offset)
+void slot_unused(struct swap *sw, struct swap_info_struct *si, u32 offset)
 {
 	struct swap_slots_cache *sc = sw->slots_cache ? &sw->slots_cache[sw->hw->cpu] : NULL;
 
@@ -610,14 +596,9 @@ void swap_free(struct swap *sw, swp_entry_t e)
 void swapcache_free(struct swap *sw, swp_entry_t e)
 {
 	struct swap_info_struct *si = swap_info_of(sw, e);
-	u8 *byte;
 
 	BUG_ON(!si);
-	byte = &si->swap_map[swp_offset(e)];
-	BUG_ON(!(*byte & SWAP_HAS_CACHE));
-	*byte &= (u8)~SWAP_HAS_CACHE;
-	if (!*byte)
-		slot_unused(sw, si, swp_offset(e));
+	slot_uncache(sw, si, swp_offset(e));
 }
 
 /* ---- what the cache asks of slots ---- */

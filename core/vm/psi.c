@@ -33,11 +33,16 @@ static void record(struct psi *psi, enum stall_kind kind, u64 now, u64 ns, bool 
 {
 	u64 i;
 
-	while (now / psi->width >= PSI_WINDOWS)
-		widen(psi);
-	i = now / psi->width;
-	if (psi->nr <= i)
-		psi->nr = (u32)i + 1;
+	i = psi->nr ? psi->nr - 1 : 0; /* most likely the same window as last time: no division */
+	if (now - i * psi->width >= psi->width) {
+		while (now / psi->width >= PSI_WINDOWS)
+			widen(psi);
+		i = now / psi->width;
+		if (psi->nr <= i)
+			psi->nr = (u32)i + 1;
+	} else if (!psi->nr) {
+		psi->nr = 1;
+	}
 	for (;; i--) {
 		struct machine_stall_window *w = &psi->windows[i];
 		u64 past = now - i * psi->width, room, part;

@@ -125,8 +125,8 @@ static void live(struct srig *g, struct task *t, u32 child, struct prng *rnd, bo
 		break;
 	case 4:
 		if (pte_present(srig_pte(g, t, at)) && vm_normal_page(g->vm, srig_pte(g, t, at)))
-			srig_swap_out_page(g, srig_page(g, t, at), (enum swap_step)prng_below(rnd, STEP_FREED + 1), NULL,
-					   NULL);
+			srig_swap_out_page(g, srig_page(g, t, at), (enum swap_step)prng_below(rnd, STEP_FREED + 1),
+					   NULL, NULL);
 		break;
 	case 5:
 		sys_mprotect(g->vm, t, at, PAGE, MM_PROT_READ);
