@@ -174,7 +174,7 @@ static void read_string(struct shared *s, const struct cache_case *c, const stru
 	int stat;
 
 	if (map == MAP_FAILED || memcg_enter(g) || (stat = memcg_stat_open(g)) < 0) {
-		snprintf(s->err, sizeof(s->err), "%s: cannot be used: %s", g->dir, strerror(errno));
+		snprintf(s->err, sizeof(s->err), "%.200s: cannot be used: %s", g->dir, strerror(errno));
 		return;
 	}
 	refaults = memcg_stat(stat, "workingset_refault_file");

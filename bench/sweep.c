@@ -195,8 +195,9 @@ static int resolve_footprints(struct run *r, unsigned first, struct fleet_member
 
 		if (v->done || !footprint_asked(&v->config) || !same_stream(r, first, i))
 			continue;
+		snprintf(why, sizeof(why), "%s", r->results[v->like].error);
 		if (!like->frames) /* its machine did not even boot */
-			fail_variant(r, i, r->results[v->like].error);
+			fail_variant(r, i, why);
 		else if (footprint_set(&v->config, like->frames, why, sizeof(why)))
 			fail_variant(r, i, why);
 	}

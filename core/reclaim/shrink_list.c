@@ -87,6 +87,16 @@ static void shorten(const struct scan_unit *u, enum lru_list l, const struct sca
 			mod_zone_page_state(u->node->node_zones[type], item, -(s64)t->by_zone[type]);
 }
 
+/* Links are dense and found one by one; the pages themselves may be anywhere: asked for so many early. */
+#define FETCH_AHEAD 8u
+
+/* The frame in front of @frame on its list. */
+MM_INLINE u32 fetch_page(const struct page *map, u32 frame)
+{
+	__builtin_prefetch(&map[frame], 1);
+	return page_link(map, frame)->prev;
+}
+
 /*
  * Takes up to @nr pages off the tail of list @l. Busy ones go to its head and count as scanned;
  * those of zones above reclaim_idx are set aside, do not use up @nr, but are in nr_scanned, too.
@@ -100,9 +110,11 @@ static void isolate_batch(struct vmscan *vs, struct scan_unit *u, const struct s
 	unsigned mode =
 		(sc->may_unmap ? 0 : ISOLATE_UNMAPPED) | (sc->may_writepage ? 0 : ISOLATE_CLEAN);
 	u64 budget = nr, left = list->nr;
-	u32 last = list->last;
+	u32 last = list->last, ahead = last;
 
 	VM_BUG_ON(nr > SWAP_CLUSTER_MAX);
+	for (u32 i = 0; i < FETCH_AHEAD && ahead != PFN_NONE; i++)
+		ahead = fetch_page(map, ahead);
 	*t = (struct scan_taken){0};
 	b->nr = 0;
 	plist_init(&skipped);
@@ -128,6 +140,8 @@ static void isolate_batch(struct vmscan *vs, struct scan_unit *u, const struct s
 		b->frames[b->nr++] = last;
 		last = page_link(map, last)->prev;
 		left--;
+		if (ahead != PFN_NONE)
+			ahead = fetch_page(map, ahead);
 	}
 	plist_cut(map, list, last, left);
 	shorten(u, l, t, b->nr);
