@@ -58,14 +58,13 @@ static void list_leaf(struct xarray *xa, struct xa_node *n)
 
 /* ---- nodes ---- */
 
-static struct xa_node *node_new(struct xarray *xa, unsigned shift)
+static struct xa_node *node_new(struct xarray *xa)
 {
 	struct xa_node *n = xa->ops->alloc(xa->self);
 
 	if (!n)
 		return NULL;
 	n->tree = xa;
-	n->shift = (u8)shift;
 	list_init(&n->value_only);
 	return n;
 }
@@ -134,20 +133,6 @@ static void trim(struct xarray *xa, struct xa_node *n)
 	}
 }
 
-/* Puts levels above the root until it covers @index. 0 or -ENOMEM. */
-static int grow(struct xarray *xa, u64 index)
-{
-	while (!covers(xa->root->shift, index)) {
-		struct xa_node *n = node_new(xa, xa->root->shift + XA_SHIFT);
-
-		if (!n)
-			return -ENOMEM;
-		attach(n, 0, xa->root);
-		xa->root = n;
-	}
-	return 0;
-}
-
 static void enter_all(struct xarray *xa, struct xa_node *n)
 {
 	if (!n->shift && n->leaf < xa->nr_dir)
@@ -193,44 +178,90 @@ struct xa_node *xa_find_leaf(const struct xarray *xa, u64 index)
 	return n;
 }
 
+/* Nodes made before the tree is touched: making one may reclaim, which may empty other places of it. */
+struct spare {
+	unsigned nr;
+	struct xa_node *nodes[2 * (TOP_SHIFT / XA_SHIFT + 1)];
+};
+
+/* Levels of a tree that is to hold @index above one whose root has @shift. */
+static unsigned levels_above(unsigned shift, u64 index)
+{
+	unsigned levels = 0;
+
+	for (; !covers(shift, index); shift += XA_SHIFT)
+		levels++;
+	return levels;
+}
+
+/* Nodes that the path to @index lacks. */
+static unsigned missing_nodes(const struct xarray *xa, u64 index)
+{
+	const struct xa_node *n = xa->root, *c;
+	unsigned above;
+
+	if (!n)
+		return 1 + levels_above(0, index);
+	above = levels_above(n->shift, index);
+	if (above) /* a branch of its own from the new root down */
+		return above + n->shift / XA_SHIFT + above;
+	for (; n->shift; n = c) {
+		c = child(n, slot_of(n, index));
+		if (!c)
+			return n->shift / XA_SHIFT;
+	}
+	return 0;
+}
+
+static struct xa_node *take(struct spare *s, unsigned shift)
+{
+	struct xa_node *n = s->nodes[--s->nr];
+
+	n->shift = (u8)shift;
+	return n;
+}
+
+/* The leaf for @index, with nodes of @s where there are none. */
+static struct xa_node *make_path(struct xarray *xa, u64 index, struct spare *s)
+{
+	struct xa_node *n;
+
+	if (!xa->root)
+		xa->root = take(s, levels_above(0, index) * XA_SHIFT);
+	while (!covers(xa->root->shift, index)) {
+		n = take(s, xa->root->shift + XA_SHIFT);
+		attach(n, 0, xa->root);
+		xa->root = n;
+	}
+	for (n = xa->root; n->shift; n = child(n, slot_of(n, index)))
+		if (!child(n, slot_of(n, index)))
+			attach(n, slot_of(n, index), take(s, n->shift - XA_SHIFT));
+	return n;
+}
+
 int xa_reserve(struct xarray *xa, u64 index, struct xa_pos *pos)
 {
-	struct xa_node *n = xa_leaf(xa, index);
-	unsigned shift = 0;
+	struct spare s = {.nr = 0};
+	int r = 0;
 
-	*pos = (struct xa_pos){n, (unsigned)index % XA_SLOTS};
-	if (MM_LIKELY(n != NULL))
+	*pos = (struct xa_pos){xa_leaf(xa, index), (unsigned)index % XA_SLOTS};
+	if (MM_LIKELY(pos->node != NULL))
 		return 0;
-	if (!xa->root) {
-		while (!covers(shift, index))
-			shift += XA_SHIFT;
-		xa->root = node_new(xa, shift);
-		if (!xa->root)
-			return -ENOMEM;
+	while (!r && s.nr < missing_nodes(xa, index)) {
+		s.nodes[s.nr] = node_new(xa);
+		if (s.nodes[s.nr])
+			s.nr++;
+		else
+			r = -ENOMEM;
 	}
-	n = xa->root;
-	if (grow(xa, index))
-		goto undo;
-	n = xa->root;
-	while (n->shift) {
-		unsigned slot = slot_of(n, index);
-		struct xa_node *c = child(n, slot);
-
-		if (!c) {
-			c = node_new(xa, n->shift - XA_SHIFT);
-			if (!c)
-				goto undo;
-			attach(n, slot, c);
-		}
-		n = c;
+	if (!r) {
+		pos->node = make_path(xa, index, &s);
+		pos->node->leaf = index >> XA_SHIFT;
+		dir_enter(xa, pos->node);
 	}
-	n->leaf = index >> XA_SHIFT;
-	dir_enter(xa, n);
-	pos->node = n;
-	return 0;
-undo:
-	trim(xa, n);
-	return -ENOMEM;
+	while (s.nr)
+		xa->ops->free(xa->self, s.nodes[--s.nr]);
+	return r;
 }
 
 bool xa_find(const struct xarray *xa, u64 index, struct xa_pos *pos)

@@ -12,7 +12,8 @@
  * list `value_only`, oldest first, if there is one.
  *
  * Nodes come from the owner's allocator (xa_ops), the directory from the host's. Every function
- * that may allocate undoes everything when it cannot. Invariants (xa_check): counts, tags and
+ * that may allocate does so before it changes anything: the allocator may empty other places of the same tree
+ * (reclaim), and when there is no node nothing has happened. Invariants (xa_check): counts, tags and
  * directory agree with the slots; no empty node. Linux: lib/radix-tree.c; left out: an entry in the
  * root (index 0 alone takes a node here), RCU, preloading.
  */

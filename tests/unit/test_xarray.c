@@ -9,12 +9,16 @@
 
 struct pool {
 	u64 live, budget; /* budget: allocations until one fails; 0: none fails */
+	void (*reclaim)(struct pool *); /* what an allocation does first; NULL: nothing */
+	void *arg;
 };
 
 static void *pool_alloc(void *self)
 {
 	struct pool *p = self;
 
+	if (p->reclaim)
+		p->reclaim(p);
 	if (p->budget && !--p->budget)
 		return NULL;
 	p->live++;
@@ -198,10 +202,63 @@ static void test_check_notices(void **state)
 	xa_destroy(&xa);
 }
 
+/* Each allocation first empties places of the very tree that asked: what it needs has to be looked at again. */
+struct eater {
+	struct xarray xa;
+	struct prng r;
+	u64 entry[600], eaten;
+};
+
+static void eat(struct pool *p)
+{
+	struct eater *e = p->arg;
+
+	u64 first = prng_below(&e->r, 6) * 100;
+
+	for (u64 k = first; k < first + 100; k++) { /* whole leaves, and what is above them */
+		u64 i = number(k);
+
+		e->eaten += e->entry[i] != 0;
+		assert_int_equal(xa_erase(&e->xa, place(i)), e->entry[i]);
+		e->entry[i] = 0;
+	}
+}
+
+static void test_allocation_reclaims_from_the_tree(void **state)
+{
+	static struct eater e;
+	struct pool pool = {.reclaim = eat, .arg = &e};
+	struct xa_list values = {.nr = 0};
+
+	(void)state;
+	memset(&e, 0, sizeof(e));
+	list_init(&values.head);
+	prng_seed(&e.r, test_seed(2));
+	xa_init(&e.xa, &ops, &pool, &values);
+	for (unsigned step = 0; step < 20000; step++) {
+		u64 i = number(prng_below(&e.r, 600)), entry = XA_VALUE | step;
+
+		pool.budget = prng_below(&e.r, 12);
+		if (!xa_store(&e.xa, place(i), entry))
+			e.entry[i] = entry;
+		pool.budget = 0;
+		assert_int_equal(xa_load(&e.xa, place(i)), e.entry[i]);
+		if (step % 64 == 0)
+			assert_int_equal(xa_check(&e.xa), 0);
+		assert_int_equal(xa_nr_nodes(&e.xa), pool.live);
+	}
+	for (u64 i = 0; i < 600; i++)
+		assert_int_equal(xa_load(&e.xa, place(number(i))), e.entry[number(i)]);
+	assert_true(e.eaten > 1000);
+	xa_destroy(&e.xa);
+	assert_int_equal(pool.live, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_against_array),
+		cmocka_unit_test(test_allocation_reclaims_from_the_tree),
 		cmocka_unit_test(test_shape),
 		cmocka_unit_test(test_check_notices),
 	};
