@@ -75,6 +75,17 @@ static int check_mapping(struct scan *s)
 	return 0;
 }
 
+/* Leaves of nothing but shadows: as many as the shrinker believes. */
+static bool shadow_nodes_counted(const struct filemap *fm)
+{
+	const struct list_head *at;
+	u64 nr = 0;
+
+	for (at = fm->shadow_nodes.head.next; at != &fm->shadow_nodes.head && nr <= fm->shadow_nodes.nr; at = at->next)
+		nr++;
+	return nr == fm->shadow_nodes.nr;
+}
+
 int filemap_check(struct filemap *fm, char *why, size_t n)
 {
 	struct scan s = {.fm = fm, .why = why, .n = n};
@@ -91,6 +102,10 @@ int filemap_check(struct filemap *fm, char *why, size_t n)
 		pages += s.pages;
 		shmem += f->shmem ? s.pages : 0;
 		dirty += f->shmem ? 0 : s.dirty;
+	}
+	if (!shadow_nodes_counted(fm)) {
+		snprintf(why, n, "I14.4: the list of shadow nodes is not %" PRIu64 " long", fm->shadow_nodes.nr);
+		return 14004;
 	}
 	if (global_page_state(fm->phys, NR_FILE_PAGES) != (s64)(pages + fm->swap->nr_cached) ||
 	    global_page_state(fm->phys, NR_SHMEM) != (s64)shmem ||

@@ -21,6 +21,7 @@
 #include "core/hw/events.h"
 #include "core/phys/page_alloc.h"
 #include "core/reclaim/lru_gen.h"
+#include "core/reclaim/shadow_nodes.h"
 #include "core/vm/vm.h"
 
 int vmscan_init(struct vmscan *vs, struct vm *vm, const struct machine_config *c)
@@ -43,6 +44,7 @@ int vmscan_init(struct vmscan *vs, struct vm *vm, const struct machine_config *c
 		.min_ttl_ns = c->mglru_min_ttl_ms * 1000000,
 	};
 	list_init(&vs->shrinkers);
+	shadow_nodes_init(vs);
 	vs->nr_units = vs->node ? p->nr_nodes : p->nr_zones;
 	for (unsigned i = 0; i < p->nr_zones; i++) {
 		struct zone *z = &p->zones[i];
@@ -333,6 +335,22 @@ static bool should_continue(struct vmscan *vs, struct scan_unit *u, u64 reclaime
 	return true;
 }
 
+static u64 slab_pages(const struct vmscan *vs)
+{
+	return (u64)(global_page_state(vs->phys, NR_SLAB_RECLAIMABLE) +
+		     global_page_state(vs->phys, NR_SLAB_UNRECLAIMABLE));
+}
+
+/* Objects may go by the hundred before a page does: pages are what counts. */
+static u64 shrink_slab_pages(struct vmscan *vs, const struct scan_control *sc, u64 scanned, u64 lru_pages)
+{
+	u64 before = slab_pages(vs), after;
+
+	shrink_slab(vs, sc->gfp, scanned, lru_pages);
+	after = slab_pages(vs);
+	return before > after ? before - after : 0;
+}
+
 bool shrink_unit(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc, bool classzone)
 {
 	bool reclaimable = false;
@@ -345,8 +363,7 @@ bool shrink_unit(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc
 		scanned = sc->nr_scanned;
 		shrink_lruvec(vs, u, sc, &lru_pages);
 		if (classzone && !sc->limit)
-			sc->nr_reclaimed +=
-				shrink_slab(vs, sc->gfp, sc->nr_scanned - scanned, lru_pages);
+			sc->nr_reclaimed += shrink_slab_pages(vs, sc, sc->nr_scanned - scanned, lru_pages);
 		reclaimed = sc->nr_reclaimed - reclaimed;
 		scanned = sc->nr_scanned - scanned;
 		reclaimable |= reclaimed > 0;

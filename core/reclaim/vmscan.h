@@ -109,6 +109,7 @@ struct vmscan {
 	struct scan_unit units[MM_MAX_ZONES]; /* reclaim=zone: by slot; node: by node id */
 	struct kswapd kswapd[MM_MAX_NODES];
 	struct list_head shrinkers;
+	struct shrinker shadow_nodes; /* of core/reclaim/shadow_nodes.h */
 	struct compact_ops compact;
 	struct task *reaping[OOM_REAP_MAX]; /* victims whose memory the reaper is to take */
 	u8 reap_attempts[OOM_REAP_MAX];

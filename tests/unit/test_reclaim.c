@@ -624,6 +624,52 @@ static void test_A13_5(void **state)
 	rrig_down(&g);
 }
 
+static u64 xa_shadows(const struct xarray *xa)
+{
+	u64 n = 0, entry;
+
+	for (u64 i = 0; (entry = xa_next(xa, &i, UINT64_MAX)); i++)
+		n += xa_is_value(entry);
+	return n;
+}
+
+/*
+ * 16 MiB allow 256 leaves of nothing but shadows. A file of 2000 leaves is read once: the oldest go, and pages of
+ * theirs are new when they come back. Under mild pressure a shrinker never owes more than half of what is too
+ * much, and works by the batch: up to 256 leaves more than the limit stay.
+ */
+static void test_shadow_nodes_are_limited(void **state)
+{
+	const u64 leaves = 2000;
+	struct vm_file *f;
+	struct rrig g;
+	s64 refaults;
+
+	(void)state;
+	rrig_up(&g, "mem=16M ideal=1 threads=inline");
+	assert_int_equal(workingset_max_nodes(&g.vm->ws), 256);
+	f = rrig_file(&g, 1, leaves * XA_SLOTS);
+	for (u64 i = 0; i < leaves * XA_SLOTS; i++) {
+		rrig_read(&g, f, i);
+		if (i < 200 * XA_SLOTS) /* below the limit none may go */
+			assert_int_equal(rrig_level(&g, NR_WORKINGSET_NODERECLAIM), 0);
+	}
+	assert_true(rrig_level(&g, NR_WORKINGSET_NODERECLAIM) > 1000);
+	assert_true(g.fm->shadow_nodes.nr >= 256 && g.fm->shadow_nodes.nr < 256 + 2 * SHRINK_BATCH + 64);
+	assert_null(xa_leaf(&f->mapping.pages, 0));
+	assert_int_equal(f->mapping.nrshadows, xa_shadows(&f->mapping.pages));
+	refaults = rrig_level(&g, NR_WORKINGSET_REFAULT);
+	rrig_read(&g, f, 0);
+	assert_int_equal(rrig_level(&g, NR_WORKINGSET_REFAULT), refaults);
+	for (u64 i = XA_SLOTS;; i += XA_SLOTS) /* the oldest that are left */
+		if (xa_leaf(&f->mapping.pages, i)) {
+			rrig_read(&g, f, i + 5);
+			break;
+		}
+	assert_true(rrig_level(&g, NR_WORKINGSET_REFAULT) > refaults);
+	rrig_down(&g);
+}
+
 /* Anonymous pages leave shadows in the slots of the swap cache. (spec 13 s5 anonws) */
 static void test_A13_13(void **state)
 {
@@ -723,6 +769,7 @@ static void test_stall_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shadow_nodes_are_limited),
 		cmocka_unit_test(test_A09_3),	     cmocka_unit_test(test_A09_4),
 		cmocka_unit_test(test_A09_5),	     cmocka_unit_test(test_A09_6),
 		cmocka_unit_test(test_A09_10),	     cmocka_unit_test(test_A09_12),
