@@ -14,7 +14,7 @@ enum { OPT_BENCH = 256, OPT_REPLAYS, OPT_DATA };
 static const struct argp_option options[] = {
 	{"bench", OPT_BENCH, "FILE", 0, "Result of 'memrig bench --json'", 0},
 	{"replays", OPT_REPLAYS, "DIR", 0, "Replays: DIR/TRACE/MACHINE/result.json, samples.csv beside it", 0},
-	{"data", OPT_DATA, "DIR", 0, "CSV files for the plots with csv: inputs", 0},
+	{"data", OPT_DATA, "DIR", 0, "CSV files for the plots with csv: inputs; graph.dot, a view to be drawn", 0},
 	{"output", 'o', "DIR", 0, "Write DIR/index.html (default: out/report); the pictures lie in DIR/plots too", 0},
 	{0},
 };
@@ -58,7 +58,7 @@ static const struct argp argp = {
 	       "network, in light and dark.",
 };
 
-static int write_page(const struct results *r, const struct figures *f, const char *dir)
+static int write_page(const struct results *r, const struct figures *f, const struct structures *s, const char *dir)
 {
 	char path[4200];
 	struct outfile o;
@@ -68,7 +68,7 @@ static int write_page(const struct results *r, const struct figures *f, const ch
 	rc = outfile_open(&o, path);
 	if (rc)
 		return cmd_error("report: %s: %s", path, strerror(-rc));
-	rc = report_write(o.f, r, f);
+	rc = report_write(o.f, r, f, s);
 	if (rc)
 		outfile_abandon(&o);
 	else
@@ -82,11 +82,14 @@ static int write_page(const struct results *r, const struct figures *f, const ch
 static int draw_and_write(struct figures *f, const struct results *r, const struct args *a)
 {
 	char err[1024], plots[4200];
+	struct structures s;
 
 	snprintf(plots, sizeof(plots), "%.4000s/plots", a->out);
 	if (figures_draw(f, r, NULL, plots, err, sizeof(err)))
 		return cmd_error("report: %s", err);
-	return write_page(r, f, a->out);
+	if (structures_draw(&s, a->data, plots, err, sizeof(err)))
+		return cmd_error("report: %s", err);
+	return write_page(r, f, &s, a->out);
 }
 
 int cmd_report(int argc, char **argv)

@@ -4,18 +4,15 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/manifest.h"
+#include "bench/tool.h"
 
 #define MOST_ROWS 1500 /* points of a curve: more are not seen, and make the page heavy */
-
-extern char **environ;
 
 struct draw {
 	struct figures *f;
@@ -165,21 +162,9 @@ static int write_script(struct draw *d, const struct figure *g, const struct tab
 
 static int run_gnuplot(struct draw *d, const char *script)
 {
-	char *argv[] = {(char *)(uintptr_t)"gnuplot", (char *)(uintptr_t)script, NULL};
-	int status = -1, rc;
-	pid_t pid;
+	const char *argv[] = {"gnuplot", script, NULL};
 
-	rc = posix_spawnp(&pid, "gnuplot", NULL, NULL, argv, environ);
-	if (rc) {
-		snprintf(d->err, d->errlen, "gnuplot: %s (Debian package gnuplot-nox)", strerror(rc));
-		return -1;
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	snprintf(d->err, d->errlen, "%s: gnuplot failed", script);
-	return -1;
+	return tool_run(argv, "gnuplot-nox", script, d->err, d->errlen) ? -1 : 0;
 }
 
 /* Draws one figure from @t. */

@@ -442,7 +442,32 @@ static void head(FILE *out, const json_t *manifest)
 	fputs("</p>\n", out);
 }
 
-static int body(FILE *out, const struct results *r, const struct figures *f, const struct table *replays)
+/* How the objects of a small system refer to each other. */
+static int structures(FILE *out, const struct structures *s, unsigned number)
+{
+	int rc;
+
+	if (s->state == STRUCTURES_NONE)
+		return 0;
+	fputs("<h2>Structures</h2>\n", out);
+	if (s->state == STRUCTURES_NO_DOT) {
+		fputs("<p class=note>The graph of a small system is not drawn: graphviz (dot) is not installed.</p>\n",
+		      out);
+		return 0;
+	}
+	fputs("<figure class=graph>\n<div class=scroll>", out);
+	rc = report_svg(out, s->svg, number, "The structures of a small system");
+	fputs("</div>\n<figcaption>A process, its child, and the memory both have: each line is a reference, named by "
+	      "the fields that hold it, with an arrow at both ends if it leads back. The child has written one of the "
+	      "two anonymous pages and got a copy with an anon_vma of its own; the other one and the file's page "
+	      "belong to both. <details><summary>drawn by</summary><code>memrig replay docs/seeds/graph.txt --set "
+	      "mem=16M --show graph | sed -n '/^digraph/,$p' | dot -Tsvg</code></details></figcaption>\n</figure>\n",
+	      out);
+	return rc;
+}
+
+static int body(FILE *out, const struct results *r, const struct figures *f, const struct structures *s,
+		const struct table *replays)
 {
 	unsigned number = 0;
 	int rc = 0;
@@ -462,6 +487,8 @@ static int body(FILE *out, const struct results *r, const struct figures *f, con
 		if (!rc)
 			rc = figures_of_traces(out, r, f, &number);
 	}
+	if (!rc)
+		rc = structures(out, s, ++number);
 	for (unsigned i = 0; i < f->nr; i++)
 		if (!strncmp(f->list[i].plot->input, "csv:", 4)) {
 			fputs("<h2>More</h2>\n", out);
@@ -470,7 +497,7 @@ static int body(FILE *out, const struct results *r, const struct figures *f, con
 	return rc;
 }
 
-int report_write(FILE *out, const struct results *r, const struct figures *f)
+int report_write(FILE *out, const struct results *r, const struct figures *f, const struct structures *s)
 {
 	json_t *own = manifest_json(), *manifest = json_object_get(r->bench, "manifest");
 	struct table replays;
@@ -486,7 +513,7 @@ int report_write(FILE *out, const struct results *r, const struct figures *f)
 	results_hash(r, hash);
 	head(out, manifest);
 	tiles(out, r, &replays);
-	rc = body(out, r, f, &replays);
+	rc = body(out, r, f, s, &replays);
 	fputs("<h2>Where it was measured</h2>\n", out);
 	manifest_table(out, manifest, hash);
 	reproduce(out, r);

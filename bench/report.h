@@ -4,9 +4,10 @@
 #define MEMRIG_REPORT_H
 
 #include "bench/plot.h"
+#include "bench/structures.h"
 
 /* Writes the page to @out. 0, or negative errno when a figure cannot be read. */
-int report_write(FILE *out, const struct results *r, const struct figures *f);
+int report_write(FILE *out, const struct results *r, const struct figures *f, const struct structures *s);
 
 /*
  * Copies an SVG of gnuplot into the page: without its XML head, its ids made unique with @number, its

@@ -182,6 +182,41 @@ static void test_report_is_one_page(void **state)
 	free(page);
 }
 
+/* The graph of a replay, drawn; with graphviz missing a line says so; a file that is no graph is refused. */
+static void test_structures(void **state)
+{
+	struct dirs *d = *state;
+	char out[4096], *page;
+
+	assert_int_equal(run(out, sizeof(out), "mkdir -p %s/data %s/bin && ln -sf $(command -v gnuplot) %s/bin/gnuplot",
+			     d->top, d->top, d->top), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay " MEMRIG_SOURCE_DIR "/docs/seeds/graph.txt --check "
+			     "--quiet --set mem=16M --show graph >%s/data/graph.dot", d->top), 0);
+	if (!run(out, sizeof(out), "command -v dot")) {
+		assert_int_equal(run(out, sizeof(out), MEMRIG "report --bench %s --data %s/data -o %s 2>&1", d->bench,
+				     d->top, d->out), 0);
+		page = page_of(d);
+		assert_int_equal(count(page, "<figure class=graph>"), 1);
+		assert_int_equal(count(page, "<svg "), 3);
+		/* the parent's, and the child's two; each a node and a line to it */
+		assert_int_equal(count(page, ">anon_vma_chain</text>"), 6);
+		assert_non_null(strstr(page, ">vm_next</text>"));
+		assert_null(strstr(page, "fill=\"white\" stroke=\"transparent\"")); /* the page shows through */
+		assert_int_equal(count(page, "http"), count(page, "xmlns=\"http") + count(page, "xmlns:xlink=\"http"));
+		free(page);
+	}
+	assert_int_equal(run(out, sizeof(out), "PATH=%s/bin " MEMRIG "report --bench %s --data %s/data -o %s 2>&1",
+			     d->top, d->bench, d->top, d->out), 0);
+	page = page_of(d);
+	assert_null(strstr(page, "<figure class=graph>"));
+	assert_int_equal(count(page, "graphviz (dot) is not installed"), 1);
+	free(page);
+	assert_int_equal(run(out, sizeof(out), "echo hello >%s/data/graph.dot", d->top), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "report --bench %s --data %s/data -o %s 2>&1", d->bench, d->top,
+			     d->out), 2);
+	assert_non_null(strstr(out, "/data/graph.dot: no graph"));
+}
+
 static void test_missing_column_stops_the_plot(void **state)
 {
 	struct dirs *d = *state;
@@ -229,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_report_is_one_page, make, clean),
+		cmocka_unit_test_setup_teardown(test_structures, make, clean),
 		cmocka_unit_test_setup_teardown(test_missing_column_stops_the_plot, make, clean),
 		cmocka_unit_test_setup_teardown(test_unusable_inputs, make, clean),
 		cmocka_unit_test_setup_teardown(test_nothing_half_written, make, clean),
