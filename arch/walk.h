@@ -138,6 +138,29 @@ MM_INLINE int pt_user_check(u64 desc, enum pt_access access)
 	return access == PT_ACCESS_EXEC && desc & A64_UXN ? PT_F_PERMISSION : PT_OK;
 }
 
+/* The last step: @slot is the PTE's of @va. */
+MM_INLINE struct pt_hit pt_user_leaf_arm64(const struct pt_geometry *g, u64 *slot, vaddr_t va,
+					   enum pt_access access, bool hwad)
+{
+	struct pt_hit hit = {.fault = PT_F_TRANSLATION, .level = 3, .slot = (pt_slot *)(void *)slot};
+	u64 d = *slot;
+
+	if (MM_LIKELY((d & A64_TYPE) == (A64_VALID | A64_TABLE))) {
+		if (hwad) {
+			u64 n = d | A64_AF;
+
+			if (access == PT_ACCESS_WRITE && n & A64_DBM)
+				n &= ~A64_RDONLY;
+			if (n != d)
+				*slot = d = n;
+		}
+		hit.fault = (u8)pt_user_check(d, access);
+		hit.pa = (d & pt_addr_mask(g)) | (va & (pt_page_size(g) - 1));
+	}
+	hit.desc = d;
+	return hit;
+}
+
 /* ARM64's tables of user space have neither blocks nor hierarchical rights: any other entry is a fault. */
 MM_INLINE struct pt_hit pt_user_arm64(const struct pt_geometry *g, const struct pt_mem *mem, paddr_t table,
 				      vaddr_t va, enum pt_access access, bool hwad)
@@ -164,18 +187,11 @@ MM_INLINE struct pt_hit pt_user_arm64(const struct pt_geometry *g, const struct 
 	if (g->levels > 2)
 		PT_STEP_(2);
 	PT_STEP_(1);
-	PT_STEP_(0);
 #undef PT_STEP_
-	if (hwad) {
-		u64 n = d | A64_AF;
-
-		if (access == PT_ACCESS_WRITE && n & A64_DBM)
-			n &= ~A64_RDONLY;
-		if (n != d)
-			*slot = d = n;
-	}
-	hit.fault = (u8)pt_user_check(d, access);
-	hit.pa = table | (va & (pt_page_size(g) - 1));
+	slot = pt_mem_at(mem, table + (u64)pt_index(g, va, 0) * 8);
+	if (MM_UNLIKELY(!slot))
+		goto outside;
+	return pt_user_leaf_arm64(g, slot, va, access, hwad);
 out:
 	hit.slot = (pt_slot *)(void *)slot;
 	hit.desc = d;

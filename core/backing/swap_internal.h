@@ -14,6 +14,13 @@ MM_INLINE struct swap_info_struct *swap_info_of(const struct swap *sw, swp_entry
 	return si && swp_offset(e) && swp_offset(e) < si->max ? si : NULL;
 }
 
+/* Area of the slot of @p, which is in the cache. */
+MM_INLINE struct swap_info_struct *page_area(const struct swap *sw, const struct page *p)
+{
+	VM_BUG_ON(!PageSwapCache(p) || !swap_info_of(sw, page_swp_entry(p)));
+	return sw->info[swp_type(page_swp_entry(p))];
+}
+
 /* References to a slot from page tables. */
 MM_INLINE u32 slot_count(const struct swap_info_struct *si, u32 offset)
 {
@@ -26,6 +33,12 @@ MM_INLINE u32 slot_count(const struct swap_info_struct *si, u32 offset)
 
 /* Nothing refers to the slot and no page caches it. */
 void slot_unused(struct swap *sw, struct swap_info_struct *si, u32 offset);
+
+/* No page table refers to the slot of @p, which is in the cache. */
+MM_INLINE bool page_slot_unused(const struct swap *sw, const struct page *p)
+{
+	return !slot_count(page_area(sw, p), swp_offset(page_swp_entry(p)));
+}
 
 /* The cache's hold on a slot ends. */
 MM_INLINE void slot_uncache(struct swap *sw, struct swap_info_struct *si, u32 offset)

@@ -15,11 +15,11 @@
 MM_INLINE void store_write(struct swap *sw, const struct page *p)
 {
 	swp_entry_t e = page_swp_entry(p);
-	struct swap_info_struct *si = swap_info_of(sw, e);
+	struct swap_info_struct *si = page_area(sw, p);
 	pfn_t pfn = page_to_pfn(sw->phys, p);
 
 	if (si->tags)
-		si->tags[swp_offset(e)] = hw_frame_tag(sw->hw, pfn);
+		si->tags[swp_offset(e)] = sw->hw->tags[hw_frame(sw->hw, pfn)];
 	else
 		memcpy(si->bytes + ((u64)swp_offset(e) << sw->phys->page_shift), hw_pfn_ptr(sw->hw, pfn),
 		       1ull << sw->phys->page_shift);
@@ -28,7 +28,7 @@ MM_INLINE void store_write(struct swap *sw, const struct page *p)
 MM_INLINE void store_read(struct swap *sw, const struct page *p)
 {
 	swp_entry_t e = page_swp_entry(p);
-	struct swap_info_struct *si = swap_info_of(sw, e);
+	struct swap_info_struct *si = page_area(sw, p);
 	pfn_t pfn = page_to_pfn(sw->phys, p);
 
 	hw_frame_changed(sw->hw, pfn);
@@ -150,7 +150,7 @@ int swap_writepage(struct swap *sw, struct page *p)
 {
 	u32 frame = page_frame(sw->phys, p);
 
-	if (try_to_free_swap(sw, p)) {
+	if (MM_UNLIKELY(page_slot_unused(sw, p)) && try_to_free_swap(sw, p)) {
 		unlock_page(p);
 		return 0;
 	}

@@ -18,12 +18,17 @@
 
 /* ---- the cache ---- */
 
-struct page *swap_cache_peek(const struct swap *sw, swp_entry_t e)
+MM_INLINE struct page *peek(const struct swap *sw, swp_entry_t e)
 {
 	const struct swap_info_struct *si = swap_info_of(sw, e);
 	u32 slot = si ? si->cache[swp_offset(e)] : 0;
 
 	return slot ? frame_to_page(sw->phys, slot - 1) : NULL;
+}
+
+struct page *swap_cache_peek(const struct swap *sw, swp_entry_t e)
+{
+	return peek(sw, e);
 }
 
 MM_INLINE int add_to_cache(struct swap *sw, struct page *p, swp_entry_t e)
@@ -50,12 +55,11 @@ int add_to_swap_cache(struct swap *sw, struct page *p, swp_entry_t e)
 /* Out of the table and off its slot; the reference remains. */
 static void cache_erase(struct swap *sw, struct page *p)
 {
-	swp_entry_t e = page_swp_entry(p);
-	struct swap_info_struct *si = swap_info_of(sw, e);
-	u32 offset = swp_offset(e);
+	struct swap_info_struct *si = page_area(sw, p);
+	u32 offset = swp_offset(page_swp_entry(p));
 
-	VM_BUG_ON(!PageLocked(p) || !PageSwapCache(p) || PageWriteback(p));
-	BUG_ON(!si || si->cache[offset] != page_frame(sw->phys, p) + 1);
+	VM_BUG_ON(!PageLocked(p) || PageWriteback(p));
+	BUG_ON(si->cache[offset] != page_frame(sw->phys, p) + 1);
 	si->cache[offset] = 0;
 	si->nr_cached--;
 	sw->nr_cached--;
@@ -136,7 +140,7 @@ bool add_to_swap(struct swap *sw, struct page *p)
 
 struct page *lookup_swap_cache(struct swap *sw, swp_entry_t e)
 {
-	struct page *p = swap_cache_peek(sw, e);
+	struct page *p = peek(sw, e);
 
 	if (!p)
 		return NULL;
@@ -150,7 +154,7 @@ struct page *lookup_swap_cache(struct swap *sw, swp_entry_t e)
 
 struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
 {
-	struct page *p = swap_cache_peek(sw, e);
+	struct page *p = peek(sw, e);
 
 	cpu_might_sleep_if(gfp & MM_GFP_WAIT, sw->hw, sw->hw->cpu);
 	if (p) {

@@ -407,27 +407,33 @@ static int add_swap_count_continuation(struct swap *sw, struct swap_info_struct 
 	return 0;
 }
 
-int swap_duplicate(struct swap *sw, swp_entry_t e)
+/* The count is at its end, or there is nothing to count. */
+static int duplicate_rare(struct swap *sw, struct swap_info_struct *si, u32 offset)
 {
-	struct swap_info_struct *si = swap_info_of(sw, e);
-	u32 offset = swp_offset(e);
-	u8 count;
+	u8 count = si->swap_map[offset] & (u8)~SWAP_HAS_CACHE;
 
-	if (!si)
-		return -EINVAL;
-	count = si->swap_map[offset] & (u8)~SWAP_HAS_CACHE;
 	if (!si->swap_map[offset])
 		return -ENOENT;
 	if (count == SWAP_MAP_BAD || count == SWAP_MAP_SHMEM)
 		return -EINVAL;
-	if (count < SWAP_MAP_MAX) {
-		si->swap_map[offset]++;
-		return 0;
-	}
 	if (add_swap_count_continuation(sw, si, offset))
 		return -ENOMEM;
 	si->swap_map[offset] |= COUNT_CONTINUED;
 	si->continued[offset]++;
+	return 0;
+}
+
+int swap_duplicate(struct swap *sw, swp_entry_t e)
+{
+	struct swap_info_struct *si = swap_info_of(sw, e);
+	u8 *byte;
+
+	if (MM_UNLIKELY(!si))
+		return -EINVAL;
+	byte = &si->swap_map[swp_offset(e)];
+	if (MM_UNLIKELY(!*byte) || MM_UNLIKELY((*byte & (u8)~SWAP_HAS_CACHE) >= SWAP_MAP_MAX))
+		return duplicate_rare(sw, si, swp_offset(e));
+	++*byte;
 	return 0;
 }
 
@@ -605,8 +611,7 @@ void swapcache_free(struct swap *sw, swp_entry_t e)
 
 u32 page_swapcount(const struct swap *sw, const struct page *p)
 {
-	VM_BUG_ON(!PageSwapCache(p));
-	return swap_count(sw, page_swp_entry(p));
+	return slot_count(page_area(sw, p), swp_offset(page_swp_entry(p)));
 }
 
 bool reuse_swap_page(struct swap *sw, struct page *p)
@@ -629,7 +634,7 @@ bool reuse_swap_page(struct swap *sw, struct page *p)
 bool try_to_free_swap(struct swap *sw, struct page *p)
 {
 	VM_BUG_ON(!PageLocked(p));
-	if (!PageSwapCache(p) || PageWriteback(p) || page_swapcount(sw, p))
+	if (!PageSwapCache(p) || PageWriteback(p) || !page_slot_unused(sw, p))
 		return false;
 	delete_from_swap_cache(sw, p);
 	SetPageDirty(p);

@@ -55,6 +55,17 @@ MM_INLINE vm_fault_t take_fault(struct vm *vm, struct task *t, vaddr_t addr, uns
 	return r;
 }
 
+/* As the hardware does; a neighbour of the last fault needs no steps above the leaf. */
+MM_INLINE struct pt_hit user_walk(const struct pt_geometry *g, struct vm *vm, const struct mm_struct *mm, vaddr_t addr,
+				  unsigned access)
+{
+	pt_slot *slot = g->family == PT_ARM64 ? pte_remembered(g, vm, mm, addr) : NULL;
+
+	if (slot)
+		return pt_user_leaf_arm64(g, (u64 *)(void *)slot, addr, (enum pt_access)access, vm->hwad);
+	return pt_user_body(g, &vm->mem, mm->pgd, addr, (enum pt_access)access, vm->hwad);
+}
+
 MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm, struct task *t,
 				     vaddr_t addr, unsigned access)
 {
@@ -62,9 +73,11 @@ MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm,
 
 	count_vm_event(vm->hw, vm->hw->cpu, EV_ACCESSES);
 	charge_n(vm->hw, COST_WALK_LEVEL, g->levels);
-	r = pt_user_body(g, &vm->mem, t->mm->pgd, addr, (enum pt_access)access, vm->hwad);
+	r = user_walk(g, vm, t->mm, addr, access);
 	if (MM_LIKELY(!r.fault))
 		return RES_NONE;
+	if (MM_LIKELY(r.level == 3 && addr < vm->task_size && r.fault != PT_F_EXTERNAL))
+		pte_remember(g, vm, t->mm, addr, r.slot);
 	return fault_answer(vm, take_fault(vm, t, addr, access, &r));
 }
 

@@ -165,14 +165,10 @@ static pt_slot *walk_to_slot(const struct vm *vm, const struct mm_struct *mm, va
 
 pt_slot *pte_walk(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
 {
-	const struct pt_geometry *g = vm_geometry(vm);
 	pt_slot *slot = walk_to_slot(vm, mm, va);
 
-	if (slot && va < vm->task_size) { /* the kernel's tables are not freed here */
-		vm->leaf.pgd = mm->pgd;
-		vm->leaf.span = va >> g->shift[1];
-		vm->leaf.slots = pt_slot_at(g, slot, -(s64)pt_index(g, va, 0));
-	}
+	if (slot && va < vm->task_size) /* the kernel's tables are not freed here */
+		pte_remember(vm_geometry(vm), vm, mm, va, slot);
 	return slot;
 }
 

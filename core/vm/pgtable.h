@@ -29,14 +29,30 @@ MM_INLINE const struct pt_geometry *vm_geometry(const struct vm *vm)
 	return &pt_geometries[vm->geom];
 }
 
+/* The slot of @va if its leaf table is the one remembered, else NULL. */
+MM_INLINE pt_slot *pte_remembered(const struct pt_geometry *g, const struct vm *vm, const struct mm_struct *mm,
+				  vaddr_t va)
+{
+	if (MM_LIKELY(vm->leaf.span == va >> g->shift[1]) && MM_LIKELY(vm->leaf.pgd == mm->pgd))
+		return pt_slot_at(g, vm->leaf.slots, pt_index(g, va, 0));
+	return NULL;
+}
+
+/* @slot is the PTE's of @va, an address of user space. */
+MM_INLINE void pte_remember(const struct pt_geometry *g, struct vm *vm, const struct mm_struct *mm, vaddr_t va,
+			    pt_slot *slot)
+{
+	vm->leaf.pgd = mm->pgd;
+	vm->leaf.span = va >> g->shift[1];
+	vm->leaf.slots = pt_slot_at(g, slot, -(s64)pt_index(g, va, 0));
+}
+
 /* Slot of the leaf for @va, or NULL if a table on the way is missing. A neighbour of the last one needs no walk. */
 MM_INLINE pt_slot *pte_lookup(struct vm *vm, const struct mm_struct *mm, vaddr_t va)
 {
-	const struct pt_geometry *g = vm_geometry(vm);
+	pt_slot *slot = pte_remembered(vm_geometry(vm), vm, mm, va);
 
-	if (MM_LIKELY(vm->leaf.span == va >> g->shift[1]) && MM_LIKELY(vm->leaf.pgd == mm->pgd))
-		return pt_slot_at(g, vm->leaf.slots, pt_index(g, va, 0));
-	return pte_walk(vm, mm, va);
+	return MM_LIKELY(slot != NULL) ? slot : pte_walk(vm, mm, va);
 }
 
 /* I02.7 (ours): vm->leaf is where the tables lead. 0, or 2007 with a sentence in @why. */

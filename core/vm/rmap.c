@@ -204,7 +204,7 @@ int page_referenced_mapped(struct vm *vm, struct page *p, bool is_locked, u32 *v
 /* ---- try_to_unmap ---- */
 
 /* What replaces @pte, and the rss of the address space with it. 0, or -errno: the mapping stays. */
-static int unmapped_entry(struct vm *vm, struct mm_struct *mm, struct page *p, pte_t pte,
+MM_INLINE int unmapped_entry(struct vm *vm, struct mm_struct *mm, struct page *p, pte_t pte,
 			  unsigned ttu, pte_t *out)
 {
 	*out = (pte_t){0};
@@ -222,14 +222,14 @@ static int unmapped_entry(struct vm *vm, struct mm_struct *mm, struct page *p, p
 	return 0;
 }
 
-static int unmap_pte(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
+MM_INLINE int unmap_pte(struct vm *vm, struct page *p, struct vm_area_struct *v, vaddr_t addr,
 		     pt_slot *slot, pte_t pte, unsigned ttu)
 {
 	pte_t entry;
 
 	set_pte(vm, slot, (pte_t){0});
 	count_flush(vm, v->vm_mm, addr);
-	if (pte_dirty(pte))
+	if (pte_dirty(pte) && !PageDirty(p))
 		set_page_dirty(&vm->files, p);
 	if (unmapped_entry(vm, v->vm_mm, p, pte, ttu, &entry)) {
 		set_pte(vm, slot, pte);
