@@ -113,17 +113,21 @@ int add_to_page_cache_lru(struct filemap *fm, struct page *p, struct address_spa
 
 /* ---- removing ---- */
 
-void page_cache_leave(struct filemap *fm, struct page *p, u64 entry)
+MM_INLINE void leave(struct filemap *fm, struct page *p, u64 entry)
 {
 	struct address_space *m = page_mapping(p);
 	struct xa_pos pos;
 
 	VM_BUG_ON(!PageLocked(p) || PageWriteback(p) || page_mapped(p));
-	cancel_dirty_page(fm, p);
+	if (PageDirty(p))
+		cancel_dirty_page(fm, p);
 	ClearPageOwnerPriv1(p);
 	BUG_ON(!xa_find(&m->pages, p->index, &pos) ||
 	       xa_entry(&pos) != xa_frame_entry(page_frame(fm->phys, p)));
-	xa_set(&m->pages, &pos, entry);
+	if (entry)
+		xa_frame_to_value(&m->pages, &pos, entry);
+	else
+		xa_set(&m->pages, &pos, 0);
 	m->nrpages--;
 	m->nrshadows += entry != 0;
 	p->mapping = 0; /* the index stays */
@@ -132,16 +136,21 @@ void page_cache_leave(struct filemap *fm, struct page *p, u64 entry)
 		dec_zone_page_state(fm->phys, p, NR_SHMEM);
 }
 
+void page_cache_leave(struct filemap *fm, struct page *p, u64 entry)
+{
+	leave(fm, p, entry);
+}
+
 void delete_from_page_cache(struct filemap *fm, struct page *p)
 {
-	page_cache_leave(fm, p, 0);
+	leave(fm, p, 0);
 	lru_put_page(fm->lru, p);
 }
 
 void page_cache_remove_frozen(struct filemap *fm, struct page *p, u64 shadow)
 {
 	VM_BUG_ON(page_count(p) || PageDirty(p));
-	page_cache_leave(fm, p, shadow ? XA_VALUE | shadow : 0);
+	leave(fm, p, shadow ? XA_VALUE | shadow : 0);
 }
 
 void page_cache_replace(struct filemap *fm, struct page *from, struct page *to)

@@ -80,8 +80,7 @@ u64 workingset_eviction(struct workingset *ws, const struct page *p)
 	if (ws->mglru)
 		return gen_eviction(ws, v->gen, p);
 	age = ws->modern ? v->inactive_age++ : ++v->inactive_age;
-	/* slot + 1: a shadow is never 0 */
-	return pack(ws, age, page_zone(ws->phys, p)->slot + 1u, PageWorkingset(p));
+	return pack(ws, age, p->flags >> PAGE_ZONE_SHIFT, PageWorkingset(p)); /* slot + 1: a shadow is never 0 */
 }
 
 void workingset_unpack(const struct workingset *ws, u64 shadow, struct refault *r)

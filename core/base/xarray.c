@@ -41,7 +41,7 @@ static bool covers(unsigned shift, u64 index)
 
 /* ---- value-only leaves ---- */
 
-static void list_leaf(struct xarray *xa, struct xa_node *n)
+void xa_list_leaf(struct xarray *xa, struct xa_node *n)
 {
 	bool want = n->count && n->count == n->nr_values, listed = !list_empty(&n->value_only);
 
@@ -264,12 +264,6 @@ int xa_reserve(struct xarray *xa, u64 index, struct xa_pos *pos)
 	return r;
 }
 
-bool xa_find(const struct xarray *xa, u64 index, struct xa_pos *pos)
-{
-	*pos = (struct xa_pos){xa_leaf(xa, index), (unsigned)index % XA_SLOTS};
-	return pos->node;
-}
-
 void xa_trim(struct xarray *xa, const struct xa_pos *pos)
 {
 	trim(xa, pos->node);
@@ -300,7 +294,7 @@ void xa_set(struct xarray *xa, const struct xa_pos *pos, u64 entry)
 	if (MM_UNLIKELY(!n->count))
 		trim(xa, n);
 	else if (MM_UNLIKELY(n->nr_values || xa_is_value(old)))
-		list_leaf(xa, n);
+		xa_list_leaf(xa, n);
 }
 
 int xa_store(struct xarray *xa, u64 index, u64 entry)

@@ -115,7 +115,11 @@ MM_INLINE u64 xa_load(const struct xarray *xa, u64 index)
  * trimmed. */
 int xa_reserve(struct xarray *xa, u64 index, struct xa_pos *pos);
 /* The place of @index if its leaf exists. */
-bool xa_find(const struct xarray *xa, u64 index, struct xa_pos *pos);
+MM_INLINE bool xa_find(const struct xarray *xa, u64 index, struct xa_pos *pos)
+{
+	*pos = (struct xa_pos){xa_leaf(xa, index), (unsigned)index % XA_SLOTS};
+	return pos->node;
+}
 void xa_trim(struct xarray *xa, const struct xa_pos *pos);
 
 MM_INLINE u64 xa_entry(const struct xa_pos *pos)
@@ -125,6 +129,18 @@ MM_INLINE u64 xa_entry(const struct xa_pos *pos)
 
 /* Replaces the entry at @pos. An empty @entry drops its tags and the nodes that become empty. */
 void xa_set(struct xarray *xa, const struct xa_pos *pos, u64 entry);
+
+void xa_list_leaf(struct xarray *xa, struct xa_node *leaf); /* on or off the list of value-only leaves */
+
+/* xa_set() of a value where a frame is. */
+MM_INLINE void xa_frame_to_value(struct xarray *xa, const struct xa_pos *pos, u64 value)
+{
+	struct xa_node *n = pos->node;
+
+	n->slots[pos->slot] = value;
+	if (MM_UNLIKELY(++n->nr_values == n->count))
+		xa_list_leaf(xa, n);
+}
 
 /* Stores @entry, which is not empty. 0 or -ENOMEM; the old entry is lost. */
 int xa_store(struct xarray *xa, u64 index, u64 entry);

@@ -354,6 +354,24 @@ static bool remove_mapping(struct vmscan *vs, struct page *p)
 	return true;
 }
 
+/*
+ * A clean page of a file that nobody maps or uses: shrink_page() would find it FREED, by way of many questions
+ * that one look at its fields answers.
+ */
+static bool evict_simple(struct vmscan *vs, struct page *p)
+{
+	const u32 doubtful = 1u << PG_locked | 1u << PG_dirty | 1u << PG_writeback | 1u << PG_swapcache |
+			     1u << PG_swapbacked | 1u << PG_mlocked;
+
+	if (p->flags & doubtful || p->_count != 2 || p->_mapcount || !p->mapping || p->mapping & PAGE_MAPPING_FLAGS)
+		return false;
+	SetPageLocked(p);
+	p->_count = 0;
+	page_cache_remove_frozen(vs->files, p, workingset_eviction(&vs->vm->ws, p));
+	unlock_page(p);
+	return true;
+}
+
 static enum fate under_writeback(struct page *p, const struct scan_unit *u,
 				 const struct scan_control *sc, struct shrink_stat *st)
 {
@@ -566,13 +584,15 @@ u64 shrink_batch(struct vmscan *vs, struct scan_unit *u, struct scan_control *sc
 	fetch_places(vs, b);
 	for (u32 i = 0; i < b->nr; i++) {
 		struct page *p = scan_page(vs, b, i);
-		unsigned type = page_zone(vs->phys, p)->type;
 
-		if (shrink_page(vs, p, u, sc, &st) != FREED) {
+		if (!u->vec->gen && !vs->in_steps && evict_simple(vs, p)) {
+			sc->nr_scanned++;
+		} else if (shrink_page(vs, p, u, sc, &st) != FREED) {
 			kept.frames[kept.nr++] = b->frames[i];
 			continue;
 		}
-		freed_by_zone[type]++;
+		if (!u->zone)
+			freed_by_zone[page_zone(vs->phys, p)->type]++;
 		freed.frames[freed.nr++] = b->frames[i];
 	}
 	count_vm_events(vs->hw, vs->hw->cpu, EV_PGACTIVATE, st.activated);

@@ -116,6 +116,7 @@ struct vmscan {
 	u32 nr_reaping;
 	int reaper; /* daemon of the clock; -1: none */
 	bool exits_pending;
+	bool in_steps;	/* tests: no short cut for simple pages */
 	bool in_daemon; /* a kernel thread is running: it must not wait for others */
 	u64 limit;	/* memlimit= in pages; 0: none */
 	u64 min_ttl_ns; /* mglru_min_ttl_ms=; 0: none */

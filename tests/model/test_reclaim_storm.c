@@ -247,8 +247,10 @@ static void learn_file(struct storm *s)
 	}
 }
 
-static void storm(const char *pairs, u64 pages, u64 seed, u64 ops)
+/* The machine's hash at the end. */
+static u64 storm(const char *pairs, u64 pages, u64 seed, u64 ops, bool in_steps)
 {
+	u64 hash;
 	struct storm *s = calloc(1, sizeof(*s));
 	char *more = getenv("MEMRIG_STORM");
 
@@ -256,6 +258,7 @@ static void storm(const char *pairs, u64 pages, u64 seed, u64 ops)
 	prng_seed(&s->rnd, seed);
 	ops *= more ? strtoull(more, NULL, 0) : 1;
 	rrig_up(&s->g, pairs);
+	s->g.vs->in_steps = in_steps;
 	s->pages = pages;
 	assert_non_null(filemap_open(s->g.fm, 1, NFILE * PG, false));
 	assert_non_null(filemap_open(s->g.fm, 2, NFILE * PG, true));
@@ -285,12 +288,14 @@ static void storm(const char *pairs, u64 pages, u64 seed, u64 ops)
 		(unsigned long long)rrig_event(&s->g, EV_PGMAJFAULT),
 		(long long)rrig_level(&s->g, NR_WORKINGSET_REFAULT),
 		(unsigned long long)rrig_event(&s->g, EV_ALLOCSTALL), (unsigned long long)s->kills);
+	hash = machine_hash(s->g.m);
 	for (u32 i = 0; i < NTASKS; i++)
 		if (s->alive[i])
 			vm_exit(s->g.vm, task(s, i));
 	s->g.m->hw.task = 0;
 	rrig_down(&s->g);
 	free(s);
+	return hash;
 }
 
 static void run(const char *pairs, u64 pages, u64 ops)
@@ -298,7 +303,7 @@ static void run(const char *pairs, u64 pages, u64 ops)
 	u64 seed = test_seed(20260731);
 
 	print_message("%s, %llu pages\n", pairs, (unsigned long long)pages);
-	storm(pairs, pages, seed, ops);
+	storm(pairs, pages, seed, ops, false);
 }
 
 #define TINY "mem=16M ideal=1 min_free_kbytes=256 overcommit_memory=1 "
@@ -318,6 +323,19 @@ static void test_storm_without_swap(void **state)
 	run(TINY, 700, 8000);
 	run(TINY "data=bytes", 400, 8000);
 	run(TINY, 3500, 6000); /* does not fit: somebody is killed now and then */
+}
+
+/* What is decided at one look for simple pages ends as it does step by step. */
+static void test_storm_short_cuts(void **state)
+{
+	static const char *const sets[] = {TINY "swap=64M", TINY "swap=64M policy=4.12", TINY "policy=modern",
+					   TINY "swap=32M disk=100000 disk_bandwidth=200"};
+	u64 seed = test_seed(20261126);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+		assert_int_equal(storm(sets[i], 1500, seed + i, 3000, false),
+				 storm(sets[i], 1500, seed + i, 3000, true));
 }
 
 static void test_storm_policies(void **state)
@@ -353,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_storm_with_swap),
 		cmocka_unit_test(test_storm_without_swap),
+		cmocka_unit_test(test_storm_short_cuts),
 		cmocka_unit_test(test_storm_policies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
