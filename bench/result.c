@@ -47,8 +47,7 @@ static json_t *vma_json(const struct machine_vma *v)
 			 v->perms, "pgoff", num(v->pgoff), "kind", v->kind, "flags", v->flags);
 }
 
-/* One task; takes the reference to @vmas. */
-/* Virtual time that tasks waited for memory, by reason. */
+/* Virtual time that tasks waited, by reason. */
 static json_t *stalls_json(const u64 *ns)
 {
 	json_t *o = json_object();
@@ -58,6 +57,7 @@ static json_t *stalls_json(const u64 *ns)
 	return o;
 }
 
+/* One task; takes the reference to @vmas. */
 static json_t *task_json(const struct machine_task *t, json_t *vmas)
 {
 	json_t *o = json_pack("{so so so so so so so so so}", "task", num(t->pid), "minflt",
@@ -67,6 +67,8 @@ static json_t *task_json(const struct machine_task *t, json_t *vmas)
 			      num(t->pgtable_bytes), "vmas", vmas);
 
 	json_object_set_new(o, "stall_ns", stalls_json(t->stall_ns));
+	json_object_set_new(o, "memory_stall_ns", num(t->memory_stall_ns));
+	json_object_set_new(o, "io_stall_ns", num(t->io_stall_ns));
 	if (t->killed)
 		json_object_set_new(o, "killed", json_true());
 	return o;
@@ -113,14 +115,15 @@ static json_t *pressure_json(struct machine *m)
 	for (u32 i = 0; i < p.nr; i++) {
 		const struct machine_stall_window *s = machine_pressure_window(m, i);
 
-		if (!s->some)
+		if (!(s->some | s->io_some))
 			continue;
-		w = json_pack("{so so so}", "start_ns", num(i * p.width), "some_ns", num(s->some), "full_ns",
-			      num(s->full));
+		w = json_pack("{so so so so so}", "start_ns", num(i * p.width), "some_ns", num(s->some), "full_ns",
+			      num(s->full), "io_some_ns", num(s->io_some), "io_full_ns", num(s->io_full));
 		json_object_set_new(w, "stall_ns", stalls_json(s->kind));
 		json_array_append_new(windows, w);
 	}
-	return json_pack("{so so so so so}", "some_ns", num(p.total.some), "full_ns", num(p.total.full), "stall_ns",
+	return json_pack("{so so so so so so so}", "some_ns", num(p.total.some), "full_ns", num(p.total.full),
+			 "io_some_ns", num(p.total.io_some), "io_full_ns", num(p.total.io_full), "stall_ns",
 			 stalls_json(p.total.kind), "window_ns", num(p.width), "windows", windows);
 }
 

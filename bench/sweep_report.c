@@ -29,6 +29,12 @@ static void for_each_number(const json_t *root, void (*fn)(struct table *, const
 				fn(t, key, json_number_value(value));
 		}
 	}
+	json_object_foreach(json_object_get(json_object_get(root, "pressure"), "stall_ns"), key, value) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "stall_%s_ns", key);
+		fn(t, name, json_number_value(value));
+	}
 	json_object_foreach(json_object_get(root, "ops"), object, members) {
 		char name[64];
 
@@ -204,7 +210,7 @@ static int write_json(const struct sweep *s, const struct sweep_result *results,
 /* Curves over the size of memory, if several sizes were run. */
 static int draw_curves(const struct sweep *s)
 {
-	static const char *const plots[] = {"misses"};
+	static const char *const plots[] = {"misses", "stalls"};
 	const struct axis *mem = variants_axis(&s->variants, "mem");
 	struct figures f;
 	struct results r;

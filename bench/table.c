@@ -182,6 +182,13 @@ int table_read_csv(struct table *t, const char *path, char *err, size_t errlen)
 	return rc;
 }
 
+/* A cell; what would end it becomes a semicolon. */
+static void write_cell(FILE *f, const char *cell, char separator)
+{
+	for (; *cell; cell++)
+		fputc(*cell == separator || *cell == '\n' ? ';' : *cell, f);
+}
+
 /* Rows 0, @step, 2 * @step ... and the last one. */
 static int write_rows(const struct table *t, const char *path, unsigned step, char separator)
 {
@@ -196,8 +203,11 @@ static int write_rows(const struct table *t, const char *path, unsigned step, ch
 	for (unsigned r = 0; r < t->nr_rows; r++) {
 		if (r % step && r + 1 != t->nr_rows)
 			continue;
-		for (unsigned c = 0; c < t->nr_cols; c++)
-			fprintf(o.f, "%s%s", c ? (char[2]){separator, 0} : "", table_get(t, r, (int)c));
+		for (unsigned c = 0; c < t->nr_cols; c++) {
+			if (c)
+				fputc(separator, o.f);
+			write_cell(o.f, table_get(t, r, (int)c), separator);
+		}
 		fputc('\n', o.f);
 	}
 	return outfile_commit(&o);

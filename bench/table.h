@@ -39,7 +39,7 @@ bool table_range(const struct table *t, int col, double *least, double *greatest
 /* Reads a CSV file whose first line names the columns. 0, or -1 with one line in @err. */
 int table_read_csv(struct table *t, const char *path, char *err, size_t errlen);
 
-/* As table_read_csv() reads it. 0 or negative errno. */
+/* As table_read_csv() reads it: commas in cells become semicolons. 0 or negative errno. */
 int table_write_csv(const struct table *t, const char *path);
 
 /* Tab-separated, at most about @most rows (evenly thinned; 0: all). 0 or negative errno. */

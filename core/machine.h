@@ -133,13 +133,19 @@ MM_PUBLIC const char *machine_list_json(const struct machine *m, size_t i);
 /* What the first failing `check` operation found; "" if none failed. */
 MM_PUBLIC const char *machine_check_failure(const struct machine *m);
 
-/* Why a task waited for memory. */
-enum stall_kind { STALL_MAJFAULT, STALL_RECLAIM, STALL_LIMIT, STALL_COMPACT, STALL_THROTTLE, NR_STALLS };
+/* Why a task waited: for a device in a fault, for work of its own on memory, for a device in a call on files. */
+enum stall_kind {
+	STALL_MAJFAULT, STALL_RECLAIM, STALL_LIMIT, STALL_COMPACT, STALL_THROTTLE, STALL_READ, STALL_WRITE, NR_STALLS
+};
 MM_PUBLIC const char *machine_stall_name(unsigned kind); /* "major_fault" */
 
-/* Virtual nanoseconds of a stretch of time that tasks waited; some and full as in /proc/pressure. */
+/*
+ * Virtual nanoseconds of a stretch of time that tasks waited: some and full of /proc/pressure/memory, the
+ * same of io, and by reason. A wait for a page that was in use when it was evicted is both.
+ */
 struct machine_stall_window {
 	u64 some, full, kind[NR_STALLS];
+	u64 io_some, io_full;
 };
 struct machine_pressure {
 	struct machine_stall_window total;
@@ -154,6 +160,7 @@ struct machine_task {
 	u32 pid;
 	u64 minflt, majflt, rss_anon, rss_file, rss_shmem, swap, pgtable_bytes, nr_vmas;
 	u64 stall_ns[NR_STALLS];
+	u64 memory_stall_ns, io_stall_ns; /* of it: what counts as memory pressure, as i/o pressure */
 	bool killed; /* by the OOM killer */
 };
 struct machine_vma {

@@ -69,8 +69,8 @@ static void submit(struct filemap *fm, const u32 *frames, unsigned n, bool write
 	}
 }
 
-/* The oldest page in flight is done; the clock goes there. False: there is none. */
-bool filemap_wait_io(struct filemap *fm)
+/* The oldest page in flight is done; the clock goes there. @thrashing: that is for a page that was in use. */
+static bool wait_io(struct filemap *fm, bool thrashing)
 {
 	struct hw *hw = fm->hw;
 	u64 due = filemap_io_due(fm);
@@ -80,16 +80,24 @@ bool filemap_wait_io(struct filemap *fm)
 		return false;
 	if (due > hw->now) {
 		dev->waited_ns += due - hw->now;
+		hw_io_wait(hw, due - hw->now, thrashing);
 		hw->now = due;
 	}
 	filemap_complete_io(fm);
 	return true;
 }
 
+bool filemap_wait_io(struct filemap *fm)
+{
+	return wait_io(fm, false);
+}
+
 bool wait_on_page_locked(struct filemap *fm, struct page *p)
 {
+	bool thrashing = PageWorkingset(p) && !PageUptodate(p);
+
 	while (PageLocked(p))
-		if (!filemap_wait_io(fm))
+		if (!wait_io(fm, thrashing))
 			return false;
 	return true;
 }

@@ -88,7 +88,7 @@ void swap_complete_io(struct swap *sw)
 MM_INLINE void submit(struct swap *sw, const u32 *frames, u32 n, bool write)
 {
 	struct hw *hw = sw->hw;
-	u64 kib = (u64)n << (sw->phys->page_shift - 10);
+	u64 kib = (u64)n << (sw->phys->page_shift - 10), before;
 
 	count_vm_events(hw, hw->cpu, write ? EV_PSWPOUT : EV_PSWPIN, n);
 	count_vm_events(hw, hw->cpu, write ? EV_PGPGOUT : EV_PGPGIN, kib);
@@ -96,7 +96,9 @@ MM_INLINE void submit(struct swap *sw, const u32 *frames, u32 n, bool write)
 		wake_at_next(sw);
 		return;
 	}
+	before = hw->now;
 	charge_n(hw, write ? COST_SWAP_WRITE : COST_SWAP_READ, n);
+	hw_io_wait(hw, hw->now - before, !write && PageWorkingset(frame_to_page(sw->phys, frames[0])));
 	for (u32 i = 0; i < n; i++)
 		end_io(sw, frames[i], write);
 }

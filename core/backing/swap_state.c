@@ -183,6 +183,8 @@ struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
 		return NULL;
 	}
 	refault(sw, p, e);
+	if (!swap_info_of(sw, e)->shadows && !sw->lru->mglru) /* nobody knows: it was in use (4.20 to 5.8) */
+		SetPageWorkingset(p);
 	lru_cache_add(sw->lru, p);
 	swap_readpage(sw, p);
 	return p;

@@ -166,10 +166,13 @@ static void gen_refault(struct workingset *ws, struct page *p, u64 shadow)
 
 void workingset_return(struct workingset *ws, struct page *p, u64 shadow)
 {
-	if (MM_UNLIKELY(ws->mglru))
+	if (MM_UNLIKELY(ws->mglru)) {
 		gen_refault(ws, p, shadow);
-	else if (workingset_refault(ws, shadow, page_is_file_cache(p)))
+	} else if (workingset_refault(ws, shadow, page_is_file_cache(p))) {
 		SetPageActive(p);
+		if (shadow & 1) /* it was in use: whoever waits for it waits for memory */
+			SetPageWorkingset(p);
+	}
 }
 
 u64 workingset_max_nodes(const struct workingset *ws)

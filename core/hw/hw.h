@@ -40,6 +40,12 @@ struct hw_daemon {
 	u64 due, period;
 };
 
+/* Virtual time that passed while the operation in flight waited for devices, and no stall has recorded. */
+struct io_wait {
+	u64 waited_ns;
+	u64 thrashed_ns; /* of it: for pages that were in use when they were evicted */
+};
+
 struct hw {
 	u8 *arena;
 	u64 *tags;       /* data=tag: one word a frame of the arena; NULL with data=bytes */
@@ -53,6 +59,7 @@ struct hw {
 	u32 task;        /* dense index of its task; 0: the kernel */
 	bool data_bytes;
 	u64 now;         /* virtual nanoseconds since boot */
+	struct io_wait io;
 	u64 daemon_due;  /* least due time of all daemons */
 	unsigned nr_daemons;
 	struct hw_daemon daemons[MM_MAX_DAEMONS];
@@ -98,6 +105,13 @@ MM_INLINE void charge(struct hw *hw, enum hw_cost cost)
 MM_INLINE void charge_n(struct hw *hw, enum hw_cost cost, u64 n)
 {
 	hw->now += hw_costs[cost] * n;
+}
+
+/* The clock was moved on by @ns for a device. */
+MM_INLINE void hw_io_wait(struct hw *hw, u64 ns, bool thrashing)
+{
+	hw->io.waited_ns += ns;
+	hw->io.thrashed_ns += thrashing ? ns : 0;
 }
 
 MM_INLINE void count_vm_events(struct hw *hw, unsigned cpu, enum vm_event_item ev, u64 n)

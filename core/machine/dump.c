@@ -82,7 +82,7 @@ int machine_show(struct machine *m, const char *view, FILE *out)
 const char *machine_stall_name(unsigned kind)
 {
 	static const char *const names[NR_STALLS] = {"major_fault", "direct_reclaim", "limit_reclaim",
-						     "direct_compaction", "throttle"};
+						     "direct_compaction", "throttle", "file_read", "file_write"};
 
 	return kind < NR_STALLS ? names[kind] : "?";
 }
@@ -91,9 +91,7 @@ void machine_pressure(const struct machine *m, struct machine_pressure *out)
 {
 	const struct psi *psi = &m->vm.psi;
 
-	*out = (struct machine_pressure){.total = {.some = psi->some, .full = psi->full}, .width = psi->width,
-					 .nr = psi->nr};
-	memcpy(out->total.kind, psi->total, sizeof(psi->total));
+	*out = (struct machine_pressure){.total = psi->total, .width = psi->width, .nr = psi->nr};
 }
 
 const struct machine_stall_window *machine_pressure_window(const struct machine *m, u32 i)

@@ -245,8 +245,7 @@ void shrink_active_list(struct vmscan *vs, struct scan_unit *u, struct scan_cont
 			}
 		}
 		ClearPageActive(p);
-		if (vs->anonws)
-			SetPageWorkingset(p);
+		SetPageWorkingset(p);
 		move.frames[move.nr++] = b.frames[i];
 	}
 	u->vec->recent_rotated[file] += rotated;

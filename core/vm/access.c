@@ -44,15 +44,17 @@ static vm_fault_t fault_by_status(struct vm *vm, struct task *t, vaddr_t addr, u
 MM_INLINE vm_fault_t take_fault(struct vm *vm, struct task *t, vaddr_t addr, unsigned access,
 				const struct pt_hit *hit)
 {
-	vm_fault_t r;
+	vm_fault_t r, major = 0;
 
-	do
+	for (;;) {
 		r = MM_LIKELY(hit->level == 3 && addr < vm->task_size &&
 			      hit->fault != PT_F_EXTERNAL)
 			    ? do_user_fault(vm, t, addr, access, hit->slot)
 			    : fault_by_status(vm, t, addr, access, hit);
-	while (MM_UNLIKELY(r & VM_FAULT_AGAIN));
-	return r;
+		if (MM_LIKELY(!(r & VM_FAULT_AGAIN)))
+			return r | major;
+		major |= r & VM_FAULT_MAJOR; /* was counted, and is what the access had to wait for */
+	}
 }
 
 /* As the hardware does; a neighbour of the last fault needs no steps above the leaf. */

@@ -410,17 +410,20 @@ static void signal_of(struct task *t, vm_fault_t r)
 		set_signal(t, SIGSEGV_NR, r & VM_FAULT_BADACCESS ? SEGV_ACCERR : SEGV_MAPERR);
 }
 
-/* Signals, and time that a major fault made the task wait. */
+/* Signals, and time that the fault made the task wait for a device. */
 static void finish_rare(struct vm *vm, struct task *t, vm_fault_t r, struct psi_mark stall)
 {
-	if (r & VM_FAULT_MAJOR)
-		psi_stall(vm, STALL_MAJFAULT, stall);
+	psi_stall(vm, STALL_MAJFAULT, stall);
 	if (r & VM_FAULT_ERROR)
 		signal_of(t, r);
 }
 
-/* The first attempt let go of mmap_sem to wait for a page: the second sees it through. */
-static vm_fault_t second_attempt(struct vm_fault *vmf, vaddr_t addr, unsigned access)
+/*
+ * The first attempt, which answered @first, let go of mmap_sem to wait for a page: the second sees it
+ * through. What the first read makes the whole a major fault; later kernels call every such wait one.
+ */
+static vm_fault_t second_attempt(struct vm_fault *vmf, vaddr_t addr, unsigned access, vm_fault_t first,
+				 struct psi_mark stall)
 {
 	vm_fault_t r;
 
@@ -428,6 +431,9 @@ static vm_fault_t second_attempt(struct vm_fault *vmf, vaddr_t addr, unsigned ac
 	mmap_read_lock(vmf->mm);
 	r = attempt(vmf, addr, access);
 	mmap_read_unlock(vmf->mm);
+	if (!(r & VM_FAULT_ERROR))
+		r |= vmf->vm->modern ? VM_FAULT_MAJOR : first & VM_FAULT_MAJOR;
+	psi_stall(vmf->vm, STALL_MAJFAULT, stall);
 	return r;
 }
 
@@ -452,7 +458,7 @@ MM_INLINE vm_fault_t user_fault(struct vm *vm, struct task *t, vaddr_t addr, uns
 	if (MM_LIKELY(!vm->modern))
 		count_task_fault(t, r & VM_FAULT_MAJOR);
 	if (MM_UNLIKELY(r & VM_FAULT_RETRY))
-		r = second_attempt(&vmf, addr, access);
+		r = second_attempt(&vmf, addr, access, r, stall);
 	else
 		mmap_read_unlock(t->mm);
 	if (MM_UNLIKELY(r & (VM_FAULT_ERROR | VM_FAULT_MAJOR)))

@@ -133,7 +133,8 @@ struct task {
 	u32 vmacache_seqnum;
 	u32 pid, tid, index;
 	u64 minflt, majflt;
-	u64 stall_ns[NR_STALLS]; /* virtual time it waited for memory */
+	u64 stall_ns[NR_STALLS]; /* virtual time it waited, by reason */
+	u64 memory_stall_ns, io_stall_ns;
 	u32 parent;              /* dense index; 0: none */
 	s32 oom_score_adj;       /* -1000 to 1000 */
 	u8 signo, si_code; /* of the last fault that ended in a signal; 0: none yet */

@@ -5,6 +5,32 @@
 
 #include "core/vm/vm.h"
 
+/* What a stall comes to. */
+struct amount {
+	u64 ns, memory, io;
+	bool full;
+};
+
+static void add(struct machine_stall_window *w, enum stall_kind kind, const struct amount *a)
+{
+	w->kind[kind] += a->ns;
+	w->some += a->memory;
+	w->io_some += a->io;
+	if (a->full) {
+		w->full += a->memory;
+		w->io_full += a->io;
+	}
+}
+
+static u64 busy(const struct machine_stall_window *w)
+{
+	u64 ns = 0;
+
+	for (unsigned k = 0; k < NR_STALLS; k++)
+		ns += w->kind[k];
+	return ns;
+}
+
 /* Pairs of windows become one; what is recorded covers twice the time. */
 static void widen(struct psi *psi)
 {
@@ -17,6 +43,8 @@ static void widen(struct psi *psi)
 		}
 		w->some += from->some;
 		w->full += from->full;
+		w->io_some += from->io_some;
+		w->io_full += from->io_full;
 		for (unsigned k = 0; k < NR_STALLS; k++)
 			w->kind[k] += from->kind[k];
 	}
@@ -25,11 +53,16 @@ static void widen(struct psi *psi)
 	psi->nr = (psi->nr + 1) / 2;
 }
 
+static u64 least(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
 /*
- * Puts @ns that ended at @now into windows, backwards, where they are not full yet: a stall's own
+ * Puts @a, which ended at @now, into windows, backwards, where they are not full yet: a stall's own
  * time has holes, in which stalls within it were recorded before.
  */
-static void record(struct psi *psi, enum stall_kind kind, u64 now, u64 ns, bool full)
+static void record(struct psi *psi, enum stall_kind kind, u64 now, struct amount a)
 {
 	u64 i;
 
@@ -43,19 +76,17 @@ static void record(struct psi *psi, enum stall_kind kind, u64 now, u64 ns, bool 
 	} else if (!psi->nr) {
 		psi->nr = 1;
 	}
-	for (;; i--) {
+	for (; a.ns; i--) {
 		struct machine_stall_window *w = &psi->windows[i];
-		u64 past = now - i * psi->width, room, part;
+		u64 past = least(now - i * psi->width, psi->width), used = busy(w);
+		struct amount part = {.ns = i ? least(a.ns, past > used ? past - used : 0) : a.ns, .full = a.full};
 
-		past = past < psi->width ? past : psi->width;
-		room = past > w->some ? past - w->some : 0;
-		part = ns < room || !i ? ns : room;
-		w->some += part;
-		w->full += full ? part : 0;
-		w->kind[kind] += part;
-		ns -= part;
-		if (!ns)
-			return;
+		part.memory = least(a.memory, part.ns);
+		part.io = least(a.io, part.ns);
+		add(w, kind, &part);
+		a.ns -= part.ns;
+		a.memory -= part.memory;
+		a.io -= part.io;
 	}
 }
 
@@ -64,20 +95,42 @@ static bool nobody_else(const struct vm *vm)
 	return vm->hw->ncpu == 1 || list_empty(&vm->mms) || vm->mms.next->next == &vm->mms;
 }
 
+/* Of these only the waits count, and only those for pages that were in use count as memory pressure. */
+static bool only_waits(enum stall_kind kind)
+{
+	return kind == STALL_MAJFAULT || kind == STALL_READ || kind == STALL_WRITE;
+}
+
+/* What of the span since @mark no stall within it has recorded yet. */
+static struct amount measure(struct vm *vm, enum stall_kind kind, struct psi_mark mark)
+{
+	struct hw *hw = vm->hw;
+	u64 inner = vm->psi.ns - mark.ns, span = hw->now - mark.start;
+	struct amount a = {.ns = span > inner ? span - inner : 0, .full = nobody_else(vm)};
+
+	a.memory = a.ns;
+	a.io = least(hw->io.waited_ns - mark.io.waited_ns, a.ns);
+	if (only_waits(kind)) {
+		a.ns = a.io;
+		a.memory = least(hw->io.thrashed_ns - mark.io.thrashed_ns, a.ns);
+	}
+	hw->io = mark.io; /* whoever is outside sees no waits of ours */
+	return a;
+}
+
 void psi_stall(struct vm *vm, enum stall_kind kind, struct psi_mark mark)
 {
-	struct psi *psi = &vm->psi;
 	struct task *t = vm_task(vm, vm->hw->task);
-	u64 inner = psi->some - mark.some, span = vm->hw->now - mark.start;
-	u64 ns = span > inner ? span - inner : 0;
-	bool full = nobody_else(vm);
+	struct amount a = measure(vm, kind, mark);
 
-	if (!ns)
+	if (!a.ns)
 		return;
-	psi->total[kind] += ns;
-	psi->some += ns;
-	psi->full += full ? ns : 0;
-	if (t)
-		t->stall_ns[kind] += ns;
-	record(psi, kind, vm->hw->now, ns, full);
+	add(&vm->psi.total, kind, &a);
+	vm->psi.ns += a.ns;
+	if (t) {
+		t->stall_ns[kind] += a.ns;
+		t->memory_stall_ns += a.memory;
+		t->io_stall_ns += a.io;
+	}
+	record(&vm->psi, kind, vm->hw->now, a);
 }

@@ -364,6 +364,8 @@ void vm_process_stat(const struct vm *vm, size_t i, struct machine_task *out)
 			out->majflt += n->majflt;
 			for (unsigned s = 0; s < NR_STALLS; s++)
 				out->stall_ns[s] += n->stall_ns[s];
+			out->memory_stall_ns += n->memory_stall_ns;
+			out->io_stall_ns += n->io_stall_ns;
 			out->killed |= n->killed;
 		}
 	}

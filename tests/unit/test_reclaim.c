@@ -733,8 +733,8 @@ static void test_memlimit(void **state)
 	assert_true(rrig_event(&g, EV_PSWPOUT) > 0);
 	/* the machine has memory enough: nobody else reclaims */
 	assert_int_equal(rrig_event(&g, EV_PAGEOUTRUN) + rrig_event(&g, EV_ALLOCSTALL), 0);
-	assert_true(g.vm->psi.total[STALL_LIMIT] > 0);
-	assert_int_equal(g.vm->psi.total[STALL_RECLAIM], 0);
+	assert_true(g.vm->psi.total.kind[STALL_LIMIT] > 0);
+	assert_int_equal(g.vm->psi.total.kind[STALL_RECLAIM], 0);
 	rrig_down(&g);
 }
 
@@ -750,12 +750,17 @@ static void test_stall_times(void **state)
 	for (int pass = 0; pass < 3; pass++)
 		rrig_write(&g, g.t, BASE, 6000);
 	for (unsigned k = 0; k < NR_STALLS; k++) {
-		assert_int_equal(g.t->stall_ns[k], g.vm->psi.total[k]);
-		sum += g.vm->psi.total[k];
+		assert_int_equal(g.t->stall_ns[k], g.vm->psi.total.kind[k]);
+		sum += g.vm->psi.total.kind[k];
 	}
-	assert_int_equal(g.vm->psi.some, sum);
-	assert_int_equal(g.vm->psi.full, sum); /* one CPU */
-	assert_true(g.vm->psi.total[STALL_MAJFAULT] > 0 && g.vm->psi.total[STALL_RECLAIM] > 0);
+	/* nothing but reclaim and pages from swap: all of it is memory pressure, and one CPU has it in full */
+	assert_int_equal(g.vm->psi.total.some, sum);
+	assert_int_equal(g.vm->psi.total.full, sum);
+	assert_int_equal(g.t->memory_stall_ns, sum);
+	assert_int_equal(g.vm->psi.ns, sum);
+	assert_true(g.vm->psi.total.kind[STALL_MAJFAULT] > 0 && g.vm->psi.total.kind[STALL_RECLAIM] > 0);
+	assert_int_equal(g.t->io_stall_ns, g.vm->psi.total.io_some);
+	assert_true(g.t->io_stall_ns >= g.vm->psi.total.kind[STALL_MAJFAULT]);
 	assert_true(g.vm->psi.nr <= PSI_WINDOWS && g.vm->psi.width >= 1000000);
 	for (u32 i = 0; i < g.vm->psi.nr; i++) {
 		windows += g.vm->psi.windows[i].some;
@@ -766,10 +771,73 @@ static void test_stall_times(void **state)
 	rrig_down(&g);
 }
 
+/* Evicts page @i of @f, which was on the active list. */
+static void use_and_evict(struct rrig *g, struct vm_file *f, u64 i)
+{
+	struct scan_control sc = rrig_sc(12);
+
+	SetPageActive(filemap_lookup(g->phys, f, i)); /* still in the batch */
+	lru_add_drain_all(&g->vm->lru);
+	shrink_active_list(g->vs, only_unit(g), &sc, 32, LRU_ACTIVE_FILE);
+	lru_add_drain_all(&g->vm->lru);
+	shrink_inactive_list(g->vs, only_unit(g), &sc, 32, LRU_INACTIVE_FILE);
+	assert_false(rrig_cached(g, f, i));
+}
+
+/*
+ * Waits for the files' device: a first read is i/o alone, a page that was in use and comes back is memory
+ * pressure as well; calls and faults, each in its own column, per task and in all.
+ */
+static void test_waits_for_files(void **state)
+{
+	struct machine_stall_window *all;
+	struct vm_file *f;
+	struct rrig g;
+
+	(void)state;
+	rrig_up(&g, SMALL "disk=1000000 threads=manual");
+	all = &g.vm->psi.total;
+	f = rrig_file(&g, 1, 8);
+	f->mode |= FMODE_RANDOM; /* no read-ahead */
+	g.m->hw.task = g.t->index;
+	assert_int_equal(sys_fread(g.vm, g.t, 1, 0, PG, 0), PG);
+	assert_int_equal(g.t->stall_ns[STALL_READ], 1000000);
+	assert_int_equal(g.t->io_stall_ns, 1000000);
+	assert_int_equal(all->io_some, 1000000);
+	assert_int_equal(all->io_full, 1000000); /* one CPU */
+	assert_int_equal(all->some + all->full + g.t->memory_stall_ns, 0);
+	assert_int_equal(sys_fread(g.vm, g.t, 1, 0, PG, 0), PG); /* cached: nobody waits */
+	assert_int_equal(all->io_some, 1000000);
+
+	use_and_evict(&g, f, 0);
+	assert_int_equal(sys_fread(g.vm, g.t, 1, 0, PG, 0), PG);
+	assert_int_equal(rrig_event(&g, EV_WORKINGSET_RESTORE_FILE), 1);
+	assert_int_equal(g.t->stall_ns[STALL_READ], 2000000);
+	assert_int_equal(all->io_some, 2000000);
+	assert_int_equal(all->some, 1000000);
+	assert_int_equal(g.t->memory_stall_ns, 1000000);
+	assert_int_equal(rrig_event(&g, EV_FILE_REFERENCES), 3);
+	assert_int_equal(rrig_event(&g, EV_FILE_MISSES), 2);
+
+	/* the same by faults of a mapping */
+	assert_int_equal(sys_mmap(g.vm, g.t, BASE, 8 * PG, MM_PROT_READ, MM_MAP_SHARED | MM_MAP_FIXED, 1, 0, 0), BASE);
+	assert_int_equal(mm_access(g.vm, g.t, BASE + PG, MM_ACCESS_READ), RES_MAJOR);
+	assert_int_equal(g.t->stall_ns[STALL_MAJFAULT], 1000000);
+	assert_int_equal(all->some, 1000000);
+	assert_int_equal(all->io_some, 3000000);
+	assert_int_equal(sys_fwrite(g.vm, g.t, 1, 0, PG, 0), PG);
+	assert_int_equal(sys_fsync(g.vm, 1), 0);
+	assert_int_equal(g.t->stall_ns[STALL_WRITE], 1000000);
+	assert_int_equal(all->io_some, 4000000);
+	assert_int_equal(all->some, 1000000);
+	rrig_down(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shadow_nodes_are_limited),
+		cmocka_unit_test(test_waits_for_files),
 		cmocka_unit_test(test_A09_3),	     cmocka_unit_test(test_A09_4),
 		cmocka_unit_test(test_A09_5),	     cmocka_unit_test(test_A09_6),
 		cmocka_unit_test(test_A09_10),	     cmocka_unit_test(test_A09_12),
