@@ -111,6 +111,13 @@ static const struct name msync_names[] = {{MM_MS_ASYNC, "async"},
 					  {MM_MS_SYNC, "sync"},
 					  {0, NULL}};
 
+static const struct name fmode_names[] = {{MM_FMODE_READ, "read"},
+					  {MM_FMODE_WRITE, "write"},
+					  {MM_FMODE_APPEND, "append"},
+					  {MM_FMODE_NOEXEC, "noexec"},
+					  {MM_FMODE_NOMMAP, "nommap"},
+					  {0, NULL}};
+
 static const struct name wmark_names[] = {{0x20, "high"}, {0x10, "harder"}, {0, NULL}};
 
 static const struct name slab_names[] = {{0x100, "debug_free"},
@@ -146,6 +153,7 @@ static const struct {
 	[KK_GFP] = {"gfp", "names of allocation flags in lower case", gfp_names, "0"},
 	[KK_LOCK] = {"lock", "onfault, current, future", lock_names, "0"},
 	[KK_MREMAP] = {"mremap", "maymove, fixed, dontunmap", mremap_names, "0"},
+	[KK_FMODE] = {"fmode", "read, write, append, noexec, nommap", fmode_names, "0"},
 	[KK_WMARK] = {"wmark", "high, harder", wmark_names, "0"},
 	[KK_MSYNC] = {"msync", "async, invalidate, sync", msync_names, "0"},
 	[KK_SLAB] = {"slab", "names of slab flags in lower case", slab_names, "0"},

@@ -23,6 +23,7 @@ enum key_kind {
 	KK_LOCK,
 	KK_MSYNC,
 	KK_MREMAP,
+	KK_FMODE,
 	KK_WMARK,
 	KK_SLAB, /* sets of bits */
 	NR_KEY_KINDS

@@ -273,6 +273,8 @@ s64 file_write(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 	might_sleep(fm->hw);
 	if (!(f->mode & FMODE_WRITE))
 		return -EBADF;
+	if (f->mode & FMODE_APPEND)
+		pos = f->size;
 	if (pos > FILE_MAX_PAGES << shift || len > (FILE_MAX_PAGES << shift) - pos)
 		return -EFBIG;
 	if (pos > f->size && len)

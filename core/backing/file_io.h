@@ -42,7 +42,8 @@ struct file_actor {
 s64 file_read(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,
 	      const struct file_actor *actor);
 /*
- * Writes @len bytes at @pos; the number written, or if nothing was -EBADF, -EFBIG, -EIO, -ENOMEM, -EFAULT.
+ * Writes @len bytes at @pos, to an append-only file at its end; the number written, or if nothing was -EBADF,
+ * -EFBIG, -EIO, -ENOMEM, -EFAULT.
  * May sleep.
  */
 s64 file_write(struct filemap *fm, struct vm_file *f, u64 pos, u64 len,

@@ -29,6 +29,7 @@
 #include "core/base/rbtree.h"
 #include "core/base/xarray.h"
 #include "core/kmem/slab.h"
+#include "core/op.h"
 #include "core/phys/lru.h"
 
 struct vm_file;
@@ -42,12 +43,12 @@ enum { /* address_space->flags */
        AS_NO_MIGRATE = 16 /* dirty pages cannot move: they are written first (no migratepage) */
 };
 enum { /* vm_file->mode */
-       FMODE_READ = 1,
-       FMODE_WRITE = 2,
+       FMODE_READ = MM_FMODE_READ,
+       FMODE_WRITE = MM_FMODE_WRITE,
        FMODE_RANDOM = 4,
-       FMODE_APPEND = 8,
-       FMODE_NOEXEC = 16, /* of its mount */
-       FMODE_NOMMAP = 32  /* its driver maps nothing */
+       FMODE_APPEND = MM_FMODE_APPEND, /* the file itself is append-only */
+       FMODE_NOEXEC = MM_FMODE_NOEXEC, /* of its mount */
+       FMODE_NOMMAP = MM_FMODE_NOMMAP  /* its driver maps nothing */
 };
 
 struct address_space {

@@ -56,6 +56,8 @@ bool apply_file(struct reloc_ctx *c, const struct mm_op *op, const struct mm_op_
 		*answer = vm_file(vm, op->arg, op->len,
 				  text(strings, ext, MM_EXT_X1, ext ? ext->x1 : 0),
 				  text(strings, ext, MM_EXT_X0, ext ? ext->x0 : 0));
+		if (!*answer && ext && ext->has & MM_EXT_X2)
+			*answer = vm_file_mode(vm, op->arg, (u32)ext->x2);
 		return true;
 	case OP_FREAD:
 	case OP_FWRITE:

@@ -214,6 +214,19 @@ s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name)
 	return filemap_open(&vm->files, id, size, !strcmp(kind, "tmpfs")) ? 0 : -ENOMEM;
 }
 
+s64 vm_file_mode(struct vm *vm, u64 id, u32 mode)
+{
+	const u32 all = FMODE_READ | FMODE_WRITE | FMODE_APPEND | FMODE_NOEXEC | FMODE_NOMMAP;
+	struct vm_file *f = filemap_find(&vm->files, id);
+
+	if (mode & ~all)
+		return -EINVAL;
+	if (!f)
+		return -ENOMEM;
+	f->mode = (f->mode & ~all) | mode;
+	return 0;
+}
+
 /* Pages from @first on leave all address spaces, private copies too. */
 static void unmap_mapping_range(struct vm *vm, struct vm_file *f, u64 first, u64 last)
 {
@@ -236,6 +249,10 @@ s64 vm_ftruncate(struct vm *vm, u64 id, u64 size)
 	charge(vm->hw, COST_SYSCALL);
 	if (!f)
 		return -ENOMEM;
+	if (!(f->mode & FMODE_WRITE))
+		return -EINVAL;
+	if (f->mode & FMODE_APPEND)
+		return -EPERM;
 	if (size > FILE_MAX_PAGES << vm->page_shift)
 		return -EFBIG;
 	old = f->size;

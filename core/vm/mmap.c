@@ -207,7 +207,9 @@ static int shared_memory(struct vm *vm, struct mm_struct *mm, u64 len, u32 vm_fl
 static int file_flags(const struct vm_file *f, u32 type, u32 *vm_flags)
 {
 	if (type == MM_MAP_SHARED) {
-		if (*vm_flags & VM_WRITE && (!(f->mode & FMODE_WRITE) || f->mode & FMODE_APPEND))
+		if (*vm_flags & VM_WRITE && !(f->mode & FMODE_WRITE))
+			return -EACCES;
+		if (f->mode & FMODE_APPEND && f->mode & FMODE_WRITE) /* whatever the mapping is for */
 			return -EACCES;
 		*vm_flags |= VM_SHARED | VM_MAYSHARE;
 		if (!(f->mode & FMODE_WRITE))

@@ -66,10 +66,15 @@ s64 sys_munlockall(struct vm *vm, struct task *t);
 
 /* Announces file @id of @size bytes; @kind "tmpfs" or anything else for a disk file. 0 or -errno. */
 s64 vm_file(struct vm *vm, u64 id, u64 size, const char *kind, const char *name);
+/*
+ * How file @id is open, and what its inode and mount allow: MM_FMODE_* (new files: READ and WRITE). Mappings that
+ * exist keep their rights. 0, -EINVAL (unknown bits) or -ENOMEM.
+ */
+s64 vm_file_mode(struct vm *vm, u64 id, u32 mode);
 
 /*
  * Sets the size: pages beyond the new end leave the page cache and all address spaces, private copies
- * too. 0, -EFBIG, -ENOMEM. May sleep. (spec 14 s6)
+ * too. 0, -EFBIG, -EINVAL (not open for writing), -EPERM (append-only), -ENOMEM. May sleep. (spec 14 s6)
  */
 s64 vm_ftruncate(struct vm *vm, u64 id, u64 size);
 

@@ -117,6 +117,29 @@ static void put_trace(const char *name)
 	put(name, text);
 }
 
+/* Rows 8 to 14 of spec 06 s10.2 and what else a file's mode decides, from text, and from what text becomes. */
+static void test_file_modes(void **state)
+{
+	char out[4096], text[4096];
+
+	(void)state;
+#define SEED MEMRIG_SOURCE_DIR "/docs/seeds/files.txt"
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay " SEED " --quiet --check"), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay " SEED " --quiet --check --set vma=btree "
+			     "--set arch=arm32"), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "trace import --format text " SEED " -o modes.mrt"), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay modes.mrt --quiet --check"), 0);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "trace export modes.mrt | grep -c mode="), 0);
+	assert_int_equal(strtoul(out, NULL, 10), 7);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "trace export modes.mrt | grep 'id=4 '"), 0);
+	assert_non_null(strstr(out, "file id=4 size=65536 name=append mode=read,write,append\n"));
+	snprintf(text, sizeof(text), "%s0 0 1 file id=1 size=4096 mode=reed\n", head);
+	put("bad.txt", text);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay bad.txt"), 2);
+	assert_one_line(out, "bad.txt:4");
+	assert_non_null(strstr(out, "read, write, append, noexec, nommap"));
+}
+
 /* Every key of interfaces.md s4 is there and says what happened. */
 static void test_result_keys(void **state)
 {
@@ -457,6 +480,7 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file_modes),
 		cmocka_unit_test(test_result_keys),
 		cmocka_unit_test(test_results_repeat),
 		cmocka_unit_test(test_check_tells_line_and_both_answers),

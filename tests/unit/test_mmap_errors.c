@@ -13,12 +13,12 @@
 #define X       MM_PROT_EXEC
 #define SIZE    0xbf000000ull /* TASK_SIZE of ARM32 */
 
-enum { F_RW = 1, F_WRITE_ONLY, F_READ_ONLY, F_APPEND, F_NOEXEC, F_NOMMAP };
+enum { F_RW = 1, F_WRITE_ONLY, F_READ_ONLY, F_APPEND, F_NOEXEC, F_NOMMAP, F_APPEND_READ };
 
 static const u32 modes[] = {
 	[F_RW] = FMODE_READ | FMODE_WRITE, [F_WRITE_ONLY] = FMODE_WRITE, [F_READ_ONLY] = FMODE_READ,
 	[F_APPEND] = FMODE_READ | FMODE_WRITE | FMODE_APPEND, [F_NOEXEC] = FMODE_READ | FMODE_NOEXEC,
-	[F_NOMMAP] = FMODE_READ | FMODE_NOMMAP,
+	[F_NOMMAP] = FMODE_READ | FMODE_NOMMAP, [F_APPEND_READ] = FMODE_READ | FMODE_APPEND,
 };
 
 struct row {
@@ -52,7 +52,9 @@ static const struct row rows[] = {
 	{9, "", "", 0, 4096, R | W, SHARED, F_READ_ONLY, 0, -EACCES},
 	{9, "", "", 0, 4096, R | W, PRIVATE, F_READ_ONLY, 0, 1},
 	{10, "", "", 0, 4096, R | W, SHARED, F_APPEND, 0, -EACCES},
-	{10, "", "", 0, 4096, R, SHARED, F_APPEND, 0, 1},
+	{10, "", "", 0, 4096, R, SHARED, F_APPEND, 0, -EACCES}, /* whatever the mapping is for */
+	{10, "", "", 0, 4096, R, SHARED, F_APPEND_READ, 0, 1},
+	{10, "", "", 0, 4096, R | W, PRIVATE, F_APPEND, 0, 1},
 	{11, "", "", 0, 4096, R | X, PRIVATE, F_NOEXEC, 0, -EPERM},
 	{11, "", "", 0, 4096, R, PRIVATE, F_NOEXEC, 0, 1},
 	{12, "", "", 0, 4096, R, PRIVATE, F_NOMMAP, 0, -ENODEV},
@@ -85,7 +87,7 @@ static void open_files(struct vma_rig *r)
 {
 	for (u64 id = 1; id < ARRAY_SIZE(modes); id++) {
 		assert_int_equal(vm_file(r->vm, id, 1 * MiB, "disk", ""), 0);
-		filemap_find(&r->vm->files, id)->mode = modes[id];
+		assert_int_equal(vm_file_mode(r->vm, id, modes[id]), 0);
 	}
 }
 
