@@ -175,6 +175,7 @@ struct fast_choice {
 	struct per_cpu_pages *pcp; /* the CPU's of the zone */
 	struct pcp_list *list;     /* of it, for the type that MOVABLE asks for */
 	u64 *pgalloc;              /* event counter of the zone's type */
+	const struct zonelist *zonelist;
 	bool alone;                /* the zonelist has no other zone */
 } __attribute__((aligned(64)));
 

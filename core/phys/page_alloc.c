@@ -581,15 +581,36 @@ static __attribute__((noinline)) struct page *alloc_refilled(struct phys *p, uns
 	return take_listed(p, cpu, gfp, f, f->zone, cold);
 }
 
-/* FAIR's share of the zone is used up. */
+/*
+ * FAIR's share of the preferred zone is used up: the next of its node that has some left and is above
+ * its mark, its reserve against the preferred one included.
+ */
 static __attribute__((noinline)) struct page *alloc_depleted(struct phys *p, unsigned cpu, gfp_t gfp,
 							      const struct fast_choice *f)
 {
-	if (!fair_allows(f->zone, f->alone))
-		return alloc_here(p, cpu, gfp, 0);
-	if (f->list->head == f->list->tail)
-		return alloc_refilled(p, cpu, gfp, f);
-	return take_listed(p, cpu, gfp, f, f->zone, gfp & MM_GFP_COLD);
+	const struct zonelist *zl = f->zonelist;
+	struct fast_choice next = *f;
+	struct zone *z = f->zone;
+
+	if (!fair_allows(z, f->alone)) {
+		u32 i = 1;
+
+		while (i < zl->nr && RELAXED(zl->zones[i]->flags) & ZONE_FAIR_DEPLETED)
+			i++;
+		if (i == zl->nr)
+			return alloc_here(p, cpu, gfp, 0); /* which begins a new round */
+		z = zl->zones[i];
+		if ((s64)(z->watermark[WMARK_LOW] + z->lowmem_reserve[f->zone->type] +
+			  RELAXED(z->nr_reserved_highatomic)) >= RELAXED(z->vm_stat[NR_FREE_PAGES]))
+			return alloc_here(p, cpu, gfp, 0);
+		next.zone = z;
+		next.pcp = &z->pageset[cpu];
+		next.list = &next.pcp->lists[f->list - f->pcp->lists];
+		next.pgalloc = f->pgalloc + z->type - f->zone->type;
+	}
+	if (next.list->head == next.list->tail)
+		return alloc_refilled(p, cpu, gfp, &next);
+	return take_listed(p, cpu, gfp, &next, z, gfp & MM_GFP_COLD);
 }
 
 /*
