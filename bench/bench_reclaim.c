@@ -6,7 +6,9 @@
 #include "bench/bench.h"
 #include "bench/bench_rig.h"
 #include "core/backing/file_io.h"
+#include "core/reclaim/lru_gen.h"
 #include "core/reclaim/vmscan.h"
+#include "core/vm/lru_gen_walk.h"
 
 #define SCAN_PAGES 65536u
 
@@ -99,6 +101,71 @@ static void deactivate_run(struct bench_ctx *ctx, u64 n)
 	BUG_ON(*moved - before != n * SWAP_CLUSTER_MAX);
 }
 
+/* ---- generations (mglru=1) ---- */
+
+static int evict_gen_setup(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = bench_rig_new("mem=1G ideal=1 threads=manual mglru=1", &ctx->error);
+
+	ctx->data = r;
+	ctx->items = MIN_LRU_BATCH;
+	if (!r || !filemap_open(&r->vm->files, 1, (u64)SCAN_PAGES << 12, false))
+		return -ENOMEM;
+	fill_reset(ctx);
+	return 0;
+}
+
+/* At the first priority a pass over so many pages is one batch. */
+static void evict_gen_run(struct bench_ctx *ctx, u64 n)
+{
+	struct bench_rig *r = ctx->data;
+	u64 lru_pages = 0;
+
+	while (n--) {
+		struct scan_control sc = control();
+
+		lru_gen_shrink(r->m->reclaim.vmscan, only_unit(r), &sc, &lru_pages);
+		BUG_ON(sc.nr_reclaimed != MIN_LRU_BATCH);
+	}
+}
+
+static void age_run(struct bench_ctx *ctx, u64 n)
+{
+	struct bench_rig *r = ctx->data;
+
+	while (n--)
+		lru_gen_begin(r->m->reclaim.vmscan, only_unit(r), true, true);
+}
+
+static void walk_run(struct bench_ctx *ctx, u64 n)
+{
+	struct bench_rig *r = ctx->data;
+
+	while (n--)
+		lru_gen_walk_mms(r->vm, only_unit(r)->vec, true, true);
+}
+
+/* Pages that were young once; without a reset their entries stay old. */
+static int age_setup(struct bench_ctx *ctx)
+{
+	struct bench_rig *r = bench_rig_new("mem=1G ideal=1 threads=manual swap=1G mglru=1 hwad=1", &ctx->error);
+
+	ctx->data = r;
+	ctx->items = SCAN_PAGES;
+	if (!r)
+		return -ENOMEM;
+	bench_rig_map(r, 0x10000000, SCAN_PAGES);
+	bench_rig_touch(r);
+	lru_add_drain_all(&r->vm->lru);
+	age_run(ctx, 1);
+	return 0;
+}
+
+static void age_reset(struct bench_ctx *ctx)
+{
+	bench_rig_touch(ctx->data);
+}
+
 static void teardown(struct bench_ctx *ctx)
 {
 	bench_rig_free(ctx->data);
@@ -111,5 +178,12 @@ const struct bench_case bench_reclaim_cases[] = {
 	{.suite = "reclaim", .name = "deactivate", .help = "an active anonymous page scanned, young, deactivated",
 	 .setup = anon_setup, .run = deactivate_run, .reset = anon_reset, .teardown = teardown,
 	 .batch = SCAN_PAGES / SWAP_CLUSTER_MAX, .goal = 10, .rival = 650, .rival_name = "host kernel"},
+	{.suite = "reclaim", .name = "evict_gen", .help = "a file page of the oldest generation scanned and freed",
+	 .setup = evict_gen_setup, .run = evict_gen_run, .reset = fill_reset, .teardown = teardown,
+	 .batch = SCAN_PAGES / MIN_LRU_BATCH / 2},
+	{.suite = "reclaim", .name = "age_old", .help = "an entry of a page table that aging finds old",
+	 .setup = age_setup, .run = walk_run, .teardown = teardown},
+	{.suite = "reclaim", .name = "age_young", .help = "a young one made old, its page moved on",
+	 .setup = age_setup, .run = age_run, .reset = age_reset, .teardown = teardown, .batch = 1},
 	{0},
 };

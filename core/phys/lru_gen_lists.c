@@ -57,16 +57,22 @@ static bool gen_is_active(const struct lru_gen *g, unsigned gen)
 	return gen == gen_of_seq(g->max_seq) || gen == gen_of_seq(g->max_seq - 1);
 }
 
-static struct page_list *list_of(const struct lru *lru, struct lru_gen *g, const struct page *p, unsigned gen)
+static enum zone_stat_item size_item(unsigned type, bool active)
 {
-	return &g->lists[gen][page_is_file_cache(p)][page_zone(lru->phys, p)->type];
+	return (enum zone_stat_item)((type == LRU_GEN_FILE ? NR_INACTIVE_FILE : NR_INACTIVE_ANON) + active);
 }
 
-static void mod_size(const struct lru *lru, const struct page *p, bool active, s64 delta)
+/* Counts a page of @z that came (@to) or went (@from), in generations of @g; -1: on no list. */
+static void mod_size(const struct lru_gen *g, struct zone *z, unsigned type, int from, int to)
 {
-	unsigned item = (page_is_file_cache(p) ? NR_INACTIVE_FILE : NR_INACTIVE_ANON) + active;
+	bool was = from >= 0 && gen_is_active(g, (unsigned)from), is = to >= 0 && gen_is_active(g, (unsigned)to);
 
-	mod_zone_page_state(page_zone(lru->phys, p), (enum zone_stat_item)item, delta);
+	if (from >= 0 && to >= 0 && was == is)
+		return;
+	if (from >= 0)
+		mod_zone_page_state(z, size_item(type, was), -1);
+	if (to >= 0)
+		mod_zone_page_state(z, size_item(type, is), 1);
 }
 
 static void set_page_gen(struct page *p, unsigned gen)
@@ -74,11 +80,19 @@ static void set_page_gen(struct page *p, unsigned gen)
 	p->flags = (p->flags & ~PAGE_GEN_MASK) | (gen + 1) << PAGE_GEN_SHIFT;
 }
 
+static void link_gen(const struct lru *lru, struct page_list *l, struct page *p, bool tail)
+{
+	if (tail)
+		plist_add_tail(lru->phys->memmap, l, p);
+	else
+		plist_add_head(lru->phys->memmap, l, p);
+}
+
 bool lru_gen_add(struct lru *lru, struct page *p, bool tail)
 {
 	struct lru_gen *g = page_lruvec(lru, p)->gen;
 	unsigned type = page_is_file_cache(p), gen;
-	struct page_list *l;
+	struct zone *z = page_zone(lru->phys, p);
 
 	if (PageUnevictable(p))
 		return false;
@@ -92,12 +106,8 @@ bool lru_gen_add(struct lru *lru, struct page *p, bool tail)
 		gen = gen_of_seq(g->min_seq[type]);
 	ClearPageActive(p);
 	set_page_gen(p, gen);
-	l = list_of(lru, g, p, gen);
-	if (tail)
-		plist_add_tail(lru->phys->memmap, l, p);
-	else
-		plist_add_head(lru->phys->memmap, l, p);
-	mod_size(lru, p, gen_is_active(g, gen), 1);
+	link_gen(lru, &g->lists[gen][type][z->type], p, tail);
+	mod_size(g, z, type, -1, (int)gen);
 	return true;
 }
 
@@ -105,13 +115,13 @@ bool lru_gen_add(struct lru *lru, struct page *p, bool tail)
 static bool unlink_gen(struct lru *lru, struct page *p)
 {
 	struct lru_gen *g = page_lruvec(lru, p)->gen;
-	unsigned gen = (unsigned)page_lru_gen(p);
-	bool active = gen_is_active(g, gen);
+	unsigned gen = (unsigned)page_lru_gen(p), type = page_is_file_cache(p);
+	struct zone *z = page_zone(lru->phys, p);
 
-	plist_del(lru->phys->memmap, list_of(lru, g, p, gen), p);
+	plist_del(lru->phys->memmap, &g->lists[gen][type][z->type], p);
 	p->flags &= ~PAGE_GEN_MASK;
-	mod_size(lru, p, active, -1);
-	return active;
+	mod_size(g, z, type, (int)gen, -1);
+	return gen_is_active(g, gen);
 }
 
 bool lru_gen_del(struct lru *lru, struct page *p)
@@ -133,16 +143,13 @@ void lru_gen_isolate(struct lru *lru, struct page *p)
 void lru_gen_move(struct lru *lru, struct page *p, unsigned gen, bool tail)
 {
 	struct lru_gen *g = page_lruvec(lru, p)->gen;
-	struct page_list *l = list_of(lru, g, p, gen);
+	unsigned old = (unsigned)page_lru_gen(p), type = page_is_file_cache(p);
+	struct zone *z = page_zone(lru->phys, p);
 
-	unlink_gen(lru, p);
-	p->flags &= ~PAGE_LRU_TIER;
-	set_page_gen(p, gen);
-	if (tail)
-		plist_add_tail(lru->phys->memmap, l, p);
-	else
-		plist_add_head(lru->phys->memmap, l, p);
-	mod_size(lru, p, gen_is_active(g, gen), 1);
+	plist_del(lru->phys->memmap, &g->lists[old][type][z->type], p);
+	p->flags = (p->flags & ~(PAGE_GEN_MASK | PAGE_LRU_TIER)) | (gen + 1) << PAGE_GEN_SHIFT;
+	link_gen(lru, &g->lists[gen][type][z->type], p, tail);
+	mod_size(g, z, type, (int)old, (int)gen);
 }
 
 bool lru_gen_promote(struct lru *lru, struct page *p)

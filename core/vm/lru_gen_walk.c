@@ -72,15 +72,13 @@ static struct page *young_page(const struct vm *vm, const struct lruvec *v, pte_
 	return p;
 }
 
-/* Makes entry @i of @slots old if it is young and its page one of @v's; true if so. */
-static bool age_entry(struct vm *vm, struct lruvec *v, struct mm_struct *mm, pt_slot *slots, s64 i, vaddr_t va,
+/* Makes young entry @e in @slot old if its page is one of @v's; true if so. */
+static bool age_entry(struct vm *vm, struct lruvec *v, struct mm_struct *mm, pt_slot *slot, pte_t e, vaddr_t va,
 		      bool can_swap)
 {
-	pt_slot *slot = slot_at(vm, slots, i);
-	pte_t e = get_pte(vm, slot, 0);
-	struct page *p;
+	struct page *p = young_page(vm, v, e, can_swap);
 
-	if (!pte_present(e) || !pte_young(e) || !(p = young_page(vm, v, e, can_swap)))
+	if (!p)
 		return false;
 	set_pte(vm, slot, pte_mkold(e));
 	vm_flush_page(vm, mm, va);
@@ -99,11 +97,32 @@ struct gen_walk {
 	bool can_swap, force;
 };
 
+/* Most entries are old or none: these cost one load. How many were young. */
+MM_INLINE u64 age_table(const struct pt_geometry *g, struct vm *vm, const struct gen_walk *w, pt_slot *slots,
+			unsigned n, vaddr_t va)
+{
+	u64 young = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		pt_slot *slot = pt_slot_at(g, slots, i);
+		pte_t e = pte_get(g, slot);
+
+		if (MM_UNLIKELY(pte_present(e) && pte_young(e)))
+			young += age_entry(vm, w->v, w->mm, slot, e, va + ((vaddr_t)i << vm->page_shift), w->can_swap);
+	}
+	return young;
+}
+
+static u64 age_table_of(struct vm *vm, const struct gen_walk *w, pt_slot *slots, unsigned n, vaddr_t va)
+{
+	PT_SWITCH(vm->geom, age_table, vm, w, slots, n, va)
+}
+
 static int walk_table(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_t va)
 {
 	const struct gen_walk *w = arg;
 	struct lru_gen *g = w->v->gen;
-	u64 key = table_key(vm, slots), young = 0;
+	u64 key = table_key(vm, slots), young;
 	unsigned cpu = vm->hw->cpu;
 
 	charge(vm->hw, COST_WALK_LEVEL);
@@ -111,8 +130,7 @@ static int walk_table(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vadd
 		count_vm_event(vm->hw, cpu, EV_LRU_GEN_TABLES_SKIPPED);
 		return 0;
 	}
-	for (unsigned i = 0; i < n; i++)
-		young += age_entry(vm, w->v, w->mm, slots, i, va + ((vaddr_t)i << vm->page_shift), w->can_swap);
+	young = age_table_of(vm, w, slots, n, va);
 	charge_n(vm->hw, COST_PTE_OP, n / 8);
 	count_vm_event(vm->hw, cpu, EV_LRU_GEN_TABLES_WALKED);
 	count_vm_events(vm->hw, cpu, EV_LRU_GEN_LEAF_TOTAL, n);
@@ -187,8 +205,13 @@ void lru_gen_look_around(struct vm *vm, const struct page *p, struct vm_area_str
 
 	window(vm, v, addr, &start, &end);
 	total = (end - start) >> vm->page_shift;
-	for (vaddr_t va = start; va < end; va += 1ull << vm->page_shift)
-		young += age_entry(vm, lruvec, v->vm_mm, slot, ((s64)va - (s64)addr) >> vm->page_shift, va, true);
+	for (vaddr_t va = start; va < end; va += 1ull << vm->page_shift) {
+		pt_slot *near = slot_at(vm, slot, ((s64)va - (s64)addr) >> vm->page_shift);
+		pte_t e = get_pte(vm, near, 0);
+
+		if (pte_present(e) && pte_young(e))
+			young += age_entry(vm, lruvec, v->vm_mm, near, e, va, true);
+	}
 	count_vm_event(vm->hw, vm->hw->cpu, EV_LRU_GEN_LOOK_AROUND);
 	count_vm_events(vm->hw, vm->hw->cpu, EV_LRU_GEN_LOOK_YOUNG, young);
 	if (many_young(total, young))
