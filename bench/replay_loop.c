@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,6 +165,12 @@ static void compare(struct replay *l, const struct replay_batch *b)
 
 /* ---- samples ---- */
 
+/* Zones by their names, all nodes' together, and what is sampled of each. */
+static const char *const zone_names[] = {"dma", "dma32", "normal", "high", "movable"};
+static const char *const zone_levels[] = {"free", "min", "low", "high"};
+#define NR_ZONE_NAMES  ARRAY_SIZE(zone_names)
+#define NR_ZONE_LEVELS ARRAY_SIZE(zone_levels)
+
 static void sample_header(FILE *f)
 {
 	fprintf(f, "ts");
@@ -171,7 +178,42 @@ static void sample_header(FILE *f)
 		fprintf(f, ",%s", vmstat_name(i));
 	fprintf(f, ",rss_anon,rss_file,rss_shmem,pgtable_bytes,heap_used,heap_size,"
 		"ksm_pages_shared,ksm_pages_sharing,ksm_pages_unshared,"
-		"ksm_pages_volatile,ksm_full_scans\n");
+		"ksm_pages_volatile,ksm_full_scans,page_bytes,virtual_ns");
+	for (size_t z = 0; z < NR_ZONE_NAMES; z++)
+		for (size_t k = 0; k < NR_ZONE_LEVELS; k++)
+			fprintf(f, ",zone_%s_%s", zone_names[z], zone_levels[k]);
+	fputc('\n', f);
+}
+
+/* The position of a zone's name, "HighMem" among them. */
+static size_t zone_index(const char *name)
+{
+	for (size_t z = 0; z < NR_ZONE_NAMES; z++)
+		if (!strcasecmp(zone_names[z], name))
+			return z;
+	return 3;
+}
+
+/* Free pages of the zones and their watermarks, in pages. */
+static void sample_zones(struct replay *l)
+{
+	u64 v[NR_ZONE_NAMES][NR_ZONE_LEVELS] = {{0}};
+	struct machine_zone z;
+
+	for (size_t i = 0; i < machine_nr_zones(l->m); i++) {
+		u64 *sum;
+
+		machine_zone(l->m, i, &z);
+		sum = v[zone_index(z.name)];
+		for (unsigned o = 0; o < z.nr_orders; o++)
+			sum[0] += z.free[o] << o;
+		sum[1] += z.min;
+		sum[2] += z.low;
+		sum[3] += z.high;
+	}
+	for (size_t i = 0; i < NR_ZONE_NAMES; i++)
+		for (size_t k = 0; k < NR_ZONE_LEVELS; k++)
+			fprintf(l->opt->samples, ",%" PRIu64, v[i][k]);
 }
 
 static void sample(struct replay *l, u64 ts)
@@ -189,8 +231,12 @@ static void sample(struct replay *l, u64 ts)
 		fprintf(f, ",%" PRId64, s.v[i]);
 	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
 		t.rss_anon, t.rss_file, t.rss_shmem, t.pgtable_bytes, t.heap_used, t.heap_size);
-	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", k.pages_shared,
-		k.pages_sharing, k.pages_unshared, k.pages_volatile, k.full_scans);
+	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%llu", k.pages_shared,
+		k.pages_sharing, k.pages_unshared, k.pages_volatile, k.full_scans,
+		1ull << config_page_shift(machine_config_of(l->m)));
+	fprintf(f, ",%" PRIu64, machine_now(l->m));
+	sample_zones(l);
+	fputc('\n', f);
 }
 
 /* ---- batches ---- */

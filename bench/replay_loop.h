@@ -31,7 +31,7 @@ struct replay_options {
 	bool quiet;          /* no progress line */
 	bool time_ops;       /* latency histograms */
 	u64 sample_ns;       /* 0: no samples */
-	FILE *samples;       /* CSV: ts, every counter, rss_anon, rss_file, pgtable_bytes, heap figures */
+	FILE *samples;       /* CSV: ts, every counter, rss, heap and ksm figures, zone_NAME_free and watermarks */
 	u64 *most_used;      /* gets the most frames in use at once, seen every REPLAY_LOOK_EVERY records; or NULL */
 };
 

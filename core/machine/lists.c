@@ -125,6 +125,55 @@ static void zone_blocks(struct out *o, const struct zone *z)
 	end(o);
 }
 
+/* What frame @frame, which is in no free block, is used for. */
+static const char *frame_use(const struct phys *phys, u32 frame)
+{
+	const struct page *p = frame_to_page(phys, frame);
+
+	if (!pfn_valid(phys, phys->base_pfn + frame))
+		return "hole";
+	if (page_is_reserved(phys, p))
+		return "reserved";
+	if (PageSlab(p) || PageTail(p) || PageHead(p))
+		return "kernel";
+	if (PageAnon(p))
+		return "anon";
+	if (p->mapping)
+		return "file";
+	return page_count(p) ? "kernel" : "cached"; /* nobody's: on a CPU's list */
+}
+
+/* Every frame of the zone, in order, as runs of equal use: ["free", 512], ["anon", 3], ... */
+static void zone_frames(struct out *o, const struct zone *z)
+{
+	const struct phys *phys = &o->m->phys;
+	const char *run = NULL, *use;
+	u64 length = 0;
+
+	begin(o, z, "frames");
+	for (u32 frame = z->start_frame, n; frame < z->start_frame + z->nr_frames; frame += n, length += n) {
+		unsigned order;
+
+		n = 1;
+		use = "free";
+		if (page_buddy(phys, frame, &order))
+			n = 1u << order;
+		else
+			use = frame_use(phys, frame);
+		if (run && strcmp(run, use)) {
+			comma(o);
+			fprintf(o->f, "[\"%s\",%" PRIu64 "]", run, length);
+			length = 0;
+		}
+		run = use;
+	}
+	if (run) {
+		comma(o);
+		fprintf(o->f, "[\"%s\",%" PRIu64 "]", run, length);
+	}
+	end(o);
+}
+
 static void put_lru(struct out *o, const struct zone *z, const struct page_list *l, const char *list)
 {
 	begin(o, z, list);
@@ -204,7 +253,8 @@ static zone_fn zone_kind(const char *kind)
 	static const struct {
 		const char *kind;
 		zone_fn fn;
-	} kinds[] = {{"buddy", zone_buddy}, {"pcp", zone_pcp}, {"blocks", zone_blocks}, {"lru", zone_lru}};
+	} kinds[] = {{"buddy", zone_buddy}, {"pcp", zone_pcp}, {"blocks", zone_blocks}, {"lru", zone_lru},
+		     {"frames", zone_frames}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].kind, kind))

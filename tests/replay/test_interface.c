@@ -147,6 +147,9 @@ static void test_result_keys(void **state)
 		"schema", "memrig", "config.mem", "config.seed", "seed", "trace.path", "trace.hash", "trace.events",
 		"trace.lost", "trace.duration_ns", "replay.events", "replay.skipped", "replay.seconds",
 		"replay.events_per_second", "replay.virtual_ns", "vmstat.pgfault", "vmstat.pgmajfault",
+		"paging.references", "paging.misses", "paging.miss_ratio", "pressure.some_ns", "pressure.full_ns",
+		"pressure.io_some_ns", "pressure.io_full_ns", "pressure.stall_ns.file_read",
+		"tasks.0.stall_ns.major_fault", "tasks.0.memory_stall_ns", "tasks.0.io_stall_ns",
 		"ksm.pages_shared", "ksm.pages_sharing", "ksm.pages_unshared", "ksm.pages_volatile",
 		"ksm.full_scans", "ksm.pages_scanned", "ksm.pages_skipped", "ksm.ksm_zero_pages",
 		"ksm.stable_node_chains", "ksm.stable_node_dups", "tasks.0.task", "tasks.0.minflt",
@@ -184,6 +187,45 @@ static void test_result_keys(void **state)
 	assert_int_equal(json_array_size(at(j, "marks.0.tasks.0.vmas")), 3); /* before the munmap */
 	assert_string_equal(json_string_value(at(j, "marks.0.tasks.0.vmas.1.perms")), "r--p");
 	assert_string_equal(json_string_value(at(j, "tasks.0.vmas.0.start")), "0x10000000");
+	json_decref(j);
+}
+
+/* `lists kind=frames`: every frame of each zone once, and as many free ones as the zone says. */
+static void test_frames_of_zones(void **state)
+{
+	char text[2048], out[4096];
+	json_t *j, *map, *zone, *one;
+	size_t i, k, run_nr, nr = 0;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s- 0 0 drain\n- 0 0 lists name=map kind=frames\n", head, body);
+	put("f.txt", text);
+	assert_int_equal(run(out, sizeof(out), MEMRIG "replay f.txt --quiet --json r.json --set arch=arm32 --set "
+			     "mem=1G"), 0);
+	j = load("r.json");
+	json_array_foreach(at(j, "lists"), i, map) {
+		s64 frames = 0, unused = 0, anon = 0, want = 0;
+
+		if (strcmp(json_string_value(at(map, "kind")), "frames"))
+			continue;
+		zone = json_array_get(at(j, "zones"), nr++);
+		assert_true(json_equal(at(map, "zone"), at(zone, "name")));
+		json_array_foreach(at(map, "items"), run_nr, one) {
+			const char *use = json_string_value(json_array_get(one, 0));
+			s64 n = json_integer_value(json_array_get(one, 1));
+
+			assert_true(n > 0);
+			frames += n;
+			unused += !strcmp(use, "free") ? n : 0;
+			anon += !strcmp(use, "anon") ? n : 0;
+		}
+		for (k = 0; k < json_array_size(at(zone, "free")); k++)
+			want += json_integer_value(json_array_get(at(zone, "free"), k)) << k;
+		assert_int_equal(frames, num(zone, "spanned"));
+		assert_int_equal(unused, want);
+		assert_int_equal(anon, !strcmp(json_string_value(at(zone, "name")), "HighMem") ? 2 : 0);
+	}
+	assert_int_equal(nr, json_array_size(at(j, "zones")));
 	json_decref(j);
 }
 
@@ -482,6 +524,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file_modes),
 		cmocka_unit_test(test_result_keys),
+		cmocka_unit_test(test_frames_of_zones),
 		cmocka_unit_test(test_results_repeat),
 		cmocka_unit_test(test_check_tells_line_and_both_answers),
 		cmocka_unit_test(test_wrong_use_is_one_line_and_2),

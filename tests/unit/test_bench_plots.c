@@ -28,7 +28,10 @@ static int read_list(struct plot *plots)
 static void samples_columns(struct table *t)
 {
 	static const char *const more[] = {"rss_anon", "rss_file", "rss_shmem", "pgtable_bytes",
-					   "heap_used", "heap_size"};
+					   "heap_used", "heap_size", "page_bytes", "virtual_ns"};
+	static const char *const zones[] = {"dma", "dma32", "normal", "high", "movable"};
+	static const char *const levels[] = {"free", "min", "low", "high"};
+	char name[64];
 
 	table_init(t);
 	table_add_col(t, "ts");
@@ -36,6 +39,11 @@ static void samples_columns(struct table *t)
 		table_add_col(t, vmstat_name(i));
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
 		table_add_col(t, more[i]);
+	for (size_t z = 0; z < ARRAY_SIZE(zones); z++)
+		for (size_t k = 0; k < ARRAY_SIZE(levels); k++) {
+			snprintf(name, sizeof(name), "zone_%s_%s", zones[z], levels[k]);
+			table_add_col(t, name);
+		}
 }
 
 static void test_every_column_exists(void **state)

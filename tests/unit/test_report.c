@@ -64,6 +64,8 @@ static void put_bench(const char *path)
 
 static void put_samples(const char *dir)
 {
+	static const char *const zones[] = {"dma", "dma32", "normal", "high", "movable"};
+	static const char *const levels[] = {"free", "min", "low", "high"};
 	char path[512];
 	FILE *f;
 
@@ -72,12 +74,18 @@ static void put_samples(const char *dir)
 	fputs("ts", f);
 	for (unsigned i = 0; i < NR_VMSTAT; i++)
 		fprintf(f, ",%s", vmstat_name(i));
-	fputs(",rss_anon,rss_file,rss_shmem,pgtable_bytes,heap_used,heap_size\n", f);
+	fputs(",rss_anon,rss_file,rss_shmem,pgtable_bytes,heap_used,heap_size,page_bytes,virtual_ns", f);
+	for (size_t i = 0; i < ARRAY_SIZE(zones) * ARRAY_SIZE(levels); i++)
+		fprintf(f, ",zone_%s_%s", zones[i / ARRAY_SIZE(levels)], levels[i % ARRAY_SIZE(levels)]);
+	fputc('\n', f);
 	for (int row = 0; row < 20; row++) {
 		fprintf(f, "%d", row * 10000000);
 		for (unsigned i = 0; i < NR_VMSTAT; i++)
-			fprintf(f, ",%d", row * (int)(i % 3));
-		fprintf(f, ",%d,%d,0,%d,0,0\n", row * 10, row, 4096 * (1 + row / 4));
+			fprintf(f, ",%d", row * (int)(i % 3 ? i % 3 : 1)); /* there is pressure: pictures of it */
+		fprintf(f, ",%d,%d,0,%d,0,0,4096,%d", row * 10, row, 4096 * (1 + row / 4), row * 10000000);
+		for (size_t i = 0; i < ARRAY_SIZE(zones) * ARRAY_SIZE(levels); i++)
+			fprintf(f, ",%zu", i / ARRAY_SIZE(levels) ? 0 : 1000 + 100 * (i % ARRAY_SIZE(levels)));
+		fputc('\n', f);
 	}
 	fclose(f);
 }
@@ -170,11 +178,11 @@ static void test_report_is_one_page(void **state)
 	assert_null(strstr(page, "@import"));
 	assert_null(strstr(page, "url("));
 	assert_int_equal(count(page, "http"), count(page, "xmlns=\"http") + count(page, "xmlns:xlink=\"http"));
-	/* hot paths, rates, memory over time, machines, speed; each with its sentence and its command */
-	assert_int_equal(count(page, "<svg "), 5);
-	assert_int_equal(count(page, "<figcaption>"), 5);
-	assert_int_equal(count(page, "<code>memrig plot "), 5);
-	assert_true(count(page, HASH) >= 6); /* in each picture and in the table */
+	/* hot paths, rates, memory over time, lists, zones, machines, speed; each with its sentence and its command */
+	assert_int_equal(count(page, "<svg "), 7);
+	assert_int_equal(count(page, "<figcaption>"), 7);
+	assert_int_equal(count(page, "<code>memrig plot "), 7);
+	assert_true(count(page, HASH) >= 8); /* in each picture and in the table */
 	assert_non_null(strstr(page, "a &lt;b&gt; &amp; c"));
 	assert_int_equal(count(page, "class=met"), 1);
 	assert_int_equal(count(page, "class=missed"), 1);
