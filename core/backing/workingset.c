@@ -158,7 +158,7 @@ static void gen_refault(struct workingset *ws, struct page *p, u64 shadow)
 	v->gen->refaulted[type][lru_tier_from_refs(refs)]++;
 	count_vm_event(hw, hw->cpu, EV_LRU_GEN_REFAULT);
 	trace_event(hw, EVENT_REFAULT, (s64)refs, 0);
-	if (ws->lru->fault_task || refs == LRU_REFS_MAX) {
+	if (lru_gen_in_fault(ws->lru) || refs == LRU_REFS_MAX) {
 		SetPageWorkingset(p);
 		count(ws, type, EV_WORKINGSET_RESTORE_ANON, EV_WORKINGSET_RESTORE_FILE);
 	}

@@ -86,13 +86,16 @@ MM_INLINE struct lruvec *zone_lruvec(const struct lru *lru, const struct zone *z
 	return lru->vec[z->slot + 1];
 }
 
+/* mglru: the current task is handling a fault, of an area whose accesses tell of the future. */
+MM_INLINE bool lru_gen_in_fault(const struct lru *lru)
+{
+	return lru->fault_task && lru->fault_task == lru->phys->hw->task;
+}
+
 /* mglru: a page that a fault brings in begins in the youngest generation. */
 MM_INLINE void lru_gen_note_fault(const struct lru *lru, struct page *p)
 {
-	const struct hw *hw = lru->phys->hw;
-
-	if (lru->fault_task && lru->fault_task == hw->task && !PageUnevictable(p) &&
-	    !lru->phys->cpus[hw->cpu].pf_memalloc)
+	if (lru_gen_in_fault(lru) && !PageUnevictable(p) && !lru->phys->cpus[lru->phys->hw->cpu].pf_memalloc)
 		SetPageActive(p);
 }
 
