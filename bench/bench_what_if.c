@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
 #include "bench/fleet.h"
+#include "bench/progress.h"
 #include "bench/result.h"
 #include "bench/trace_source.h"
 #include "bench/workload_trace.h"
@@ -29,14 +29,6 @@ struct what_if {
 	struct fleet_member members[SIZES];
 	u64 hash[SIZES]; /* of the machines in the end, the plain way */
 };
-
-static u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
 
 static void make_result(struct machine *m, const struct replay_stats *st)
 {
@@ -125,10 +117,10 @@ static int what_if_setup(struct bench_ctx *ctx)
 		what_if_teardown(ctx);
 		return rc;
 	}
-	start = now_ns();
+	start = host_ns();
 	for (unsigned i = 0; i < SIZES; i++)
 		replay_one(w, i);
-	ctx->items = now_ns() - start;
+	ctx->items = host_ns() - start;
 	return 0;
 }
 

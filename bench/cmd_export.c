@@ -35,16 +35,6 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static u64 number(const char *arg, const char *option, struct argp_state *state)
-{
-	char *end;
-	u64 n = strtoull(arg, &end, 0);
-
-	if (end == arg || *end)
-		argp_failure(state, 2, 0, "--%s %s: expected a number", option, arg);
-	return n;
-}
-
 static void positional(struct export_args *a, char *arg, struct argp_state *state)
 {
 	if (!a->what) {
@@ -84,26 +74,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->quiet = true;
 		return 0;
 	case OPT_TASK:
-		a->task = number(arg, "task", state);
+		a->task = parse_number("task", arg, state);
 		return 0;
 	case OPT_AT:
 		a->mark = arg;
 		return 0;
 	case OPT_PROBES:
-		a->probes = number(arg, "probes", state);
+		a->probes = parse_number("probes", arg, state);
 		return 0;
 	case OPT_SEED:
-		a->seed = number(arg, "seed", state);
+		a->seed = parse_number("seed", arg, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-static int complain(const char *text)
-{
-	fprintf(stderr, "memrig: export: %s\n", text);
-	return 2;
 }
 
 /* The stretch of a batch up to the state wanted. */
@@ -219,11 +203,9 @@ static int replay(struct machine *m, struct stop *s)
 		machine_apply(m, ops, (size_t)end, &strings, NULL);
 	}
 	if (n < 0)
-		return complain(trace_reader_error(s->r));
-	if (!s->reached && s->a->mark) {
-		fprintf(stderr, "memrig: export: %s: no mark '%s'\n", s->a->trace, s->a->mark);
-		return 2;
-	}
+		return cmd_error("export: %s", trace_reader_error(s->r));
+	if (!s->reached && s->a->mark)
+		return cmd_error("export: %s: no mark '%s'", s->a->trace, s->a->mark);
 	return 0;
 }
 
@@ -237,18 +219,14 @@ static int write_case(struct machine *m, const struct stop *s)
 	char err[4200];
 	int geom;
 
-	if (machine_mmu(m, s->pid, &geom, &mem, &mmu)) {
-		fprintf(stderr, "memrig: export: %s: no address space of task %u then\n", a->trace, s->pid);
-		return 2;
-	}
+	if (machine_mmu(m, s->pid, &geom, &mem, &mmu))
+		return cmd_error("export: %s: no address space of task %u then", a->trace, s->pid);
 	c.geom = (enum pt_geom)geom;
 	c.mmu = mmu;
-	if (make_dirs(a->dir)) {
-		fprintf(stderr, "memrig: export: %s: %s\n", a->dir, strerror(errno));
-		return 2;
-	}
+	if (make_dirs(a->dir))
+		return cmd_error("export: %s: %s", a->dir, strerror(errno));
 	if (pt_export_case(a->dir, &c, &st, err, sizeof(err)))
-		return complain(err);
+		return cmd_error("export: %s", err);
 	if (!a->quiet)
 		printf("%s: task %u on %s: %" PRIu64 " KiB of tables in %" PRIu64 " pieces, %" PRIu64
 		       " probes, %" PRIu64 " of them translated\n", a->dir, s->pid, pt_geometries[geom].name,
@@ -276,14 +254,14 @@ int cmd_export(int argc, char **argv)
 		return 2;
 	s.r = trace_open(a.trace, 0, err, sizeof(err));
 	if (!s.r)
-		return complain(err);
+		return cmd_error("export: %s", err);
 	rc = first_pass(&s);
 	m = rc ? NULL : machine_create(&a.machine.config, err, sizeof(err));
 	if (rc)
-		rc = complain(rc == -ESPIPE ? "the trace is read twice: give it as a file" :
+		rc = cmd_error("export: %s", rc == -ESPIPE ? "the trace is read twice: give it as a file" :
 			      rc == -ENOMEM ? "out of memory" : trace_reader_error(s.r));
 	else if (!m)
-		rc = complain(err);
+		rc = cmd_error("export: %s", err);
 	else
 		rc = replay(m, &s);
 	if (!rc)

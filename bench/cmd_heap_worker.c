@@ -20,6 +20,7 @@
 
 #include "bench/cmd.h"
 #include "bench/heap_host.h"
+#include "bench/progress.h"
 #include "core/base/limits.h"
 #include "traces/reader.h"
 
@@ -52,14 +53,6 @@ static void *map_table(u64 bytes)
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
-}
-
-static u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
 }
 
 /* Field @i of /proc/self/statm in bytes: 1 resident, 5 data. */
@@ -138,10 +131,10 @@ static void run_batch(struct worker *w)
 
 static void flush_batch(struct worker *w)
 {
-	u64 start = now_ns(), rss;
+	u64 start = host_ns(), rss;
 
 	run_batch(w);
-	w->ns += now_ns() - start;
+	w->ns += host_ns() - start;
 	w->calls += w->nr;
 	w->nr = 0;
 	rss = statm(w, 1);

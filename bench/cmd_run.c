@@ -11,45 +11,34 @@
 #include <unistd.h>
 
 #include "bench/cmd.h"
-#include "bench/footprint.h"
-#include "bench/heap_host.h"
-#include "bench/machine_args.h"
-#include "bench/replay_loop.h"
-#include "bench/result.h"
 #include "bench/dirtycow.h"
+#include "bench/drive.h"
 #include "bench/study.h"
-#include "bench/sweep.h"
-#include "bench/verdict.h"
 #include "bench/workload_source.h"
 #include "bench/workload_trace.h"
 #include "workloads/workload.h"
 
 struct run_args {
-	struct machine_args machine;
-	struct sweep sweep; /* for lists */
+	struct drive drive;
 	const struct workload *workload;
 	struct workload_run run;
 	char text[512]; /* workload and parameters as given */
-	const char *json, *show, *write, *study, *out_dir;
+	const char *write, *study;
 	u64 gap;
 	u64 seeds;     /* of dirtycow */
-	bool check, quiet, list, as_text, dirtycow;
+	bool list, as_text, dirtycow;
 };
 
-enum { OPT_JSON = 256, OPT_CHECK, OPT_SHOW, OPT_WRITE, OPT_LIST, OPT_GAP, OPT_STUDY, OPT_TEXT };
+enum { OPT_WRITE = 256, OPT_LIST, OPT_GAP, OPT_STUDY, OPT_TEXT };
 
 static const struct argp_option options[] = {
 	{"list", OPT_LIST, 0, 0, "List the workloads and their parameters", 0},
 	{"write", OPT_WRITE, "FILE", 0, "Write the workload as a trace instead of replaying it", 0},
 	{"text", OPT_TEXT, 0, 0, "With --write: as text", 0},
 	{"study", OPT_STUDY, "NAME", 0,
-	 "Run a ready study: its table and its plot; 'list' lists them, 'quick' runs the quick ones", 0},
-	{"output", 'o', "DIR", 0, "Where a study's results go (out/studies), and those of several machines", 0},
+	 "Run a ready study: its table and its plot, into DIR (out/studies); 'list' lists them, 'quick' runs the quick "
+	 "ones", 0},
 	{"gap", OPT_GAP, "NS", 0, "Nanoseconds between two operations (100)", 0},
-	{"check", OPT_CHECK, 0, 0, "Compare expected results and run all invariants at the end", 0},
-	{"json", OPT_JSON, "FILE", 0, "Write the result", 0},
-	{"show", OPT_SHOW, "VIEW,...", 0, "Print views of the machine at the end", 0},
-	{"quiet", 'q', 0, 0, "No progress line, no summary", 0},
 	{0},
 };
 
@@ -89,12 +78,12 @@ static void parse_dirtycow(const char *arg, const char *eq, struct run_args *a, 
 
 static int run_dirtycow(struct run_args *a)
 {
+	struct machine_config *c = &a->drive.machine.config;
 	char err[512];
 
-	if (machine_args_finish(&a->machine))
+	if (machine_args_finish(&a->drive.machine))
 		return EXIT_USAGE;
-	if (!dirtycow_story(&a->machine.config, a->machine.config.given[CFG_dirtycow], a->seeds, stdout, err,
-			    sizeof(err)))
+	if (!dirtycow_story(c, c->given[CFG_dirtycow], a->seeds, stdout, err, sizeof(err)))
 		return EXIT_DONE;
 	return cmd_error("run: %s", err);
 }
@@ -126,52 +115,13 @@ static void parse_workload(char *arg, struct run_args *a, struct argp_state *sta
 		argp_failure(state, EXIT_USAGE, 0, "%s", err);
 }
 
-static void parse_option(int key, char *arg, struct run_args *a, struct argp_state *state)
-{
-	char *end;
-
-	switch (key) {
-	case OPT_JSON:
-		a->json = arg;
-		break;
-	case OPT_CHECK:
-		a->check = true;
-		break;
-	case OPT_SHOW:
-		a->show = arg;
-		break;
-	case OPT_WRITE:
-		a->write = arg;
-		break;
-	case OPT_TEXT:
-		a->as_text = true;
-		break;
-	case OPT_LIST:
-		a->list = true;
-		break;
-	case OPT_STUDY:
-		a->study = arg;
-		break;
-	case 'o':
-		a->out_dir = arg;
-		break;
-	case OPT_GAP:
-		a->gap = strtoull(arg, &end, 0);
-		if (!a->gap || *end || a->gap > 1000000000000ull)
-			argp_failure(state, EXIT_USAGE, 0, "--gap %s: expected nanoseconds", arg);
-		break;
-	default:
-		a->quiet = true;
-	}
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run_args *a = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &a->machine;
+		state->child_inputs[0] = &a->drive;
 		return 0;
 	case ARGP_KEY_ARG:
 		parse_workload(arg, a, state);
@@ -180,149 +130,126 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!a->workload && !a->list && !a->study && !a->dirtycow)
 			argp_failure(state, EXIT_USAGE, 0, "which workload? 'memrig run --list' lists all");
 		return 0;
+	case OPT_WRITE:
+		a->write = arg;
+		return 0;
+	case OPT_TEXT:
+		a->as_text = true;
+		return 0;
+	case OPT_LIST:
+		a->list = true;
+		return 0;
+	case OPT_STUDY:
+		a->study = arg;
+		return 0;
+	case OPT_GAP:
+		a->gap = parse_number("gap", arg, state);
+		if (!a->gap || a->gap > 1000000000000ull)
+			argp_failure(state, EXIT_USAGE, 0, "--gap %s: expected nanoseconds", arg);
+		return 0;
 	default:
-		if (key != 'q' && key != 'o' && (key < OPT_JSON || key > OPT_TEXT))
-			return ARGP_ERR_UNKNOWN;
-		parse_option(key, arg, a, state);
-		return 0;
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* ---- on one machine ---- */
+/* ---- one machine, or several ---- */
 
-static int write_json(json_t *j, const char *path)
+static struct workload_options options_of(const struct run_args *a)
 {
-	char err[512] = "out of memory";
-	int bad = !j || result_write(j, path, err, sizeof(err));
+	const struct machine_config *c = &a->drive.machine.config;
 
-	json_decref(j);
-	return bad ? cmd_error("run: %s", err) : EXIT_DONE;
+	return (struct workload_options){.seed = c->seed, .gap = a->gap, .page = 1ull << config_page_shift(c)};
 }
 
-static int report(struct machine *m, const struct run_args *a, const struct replay_stats *st)
+/* A run of its own of the workload, which is not started. */
+static int open_workload(void *self, struct drive_stream *s, char *err, size_t n)
 {
-	struct result_trace t = {.path = a->text, .hash = "", .events = st->events,
-				 .duration_ns = st->last_ts - st->first_ts};
-	int status = verdict(m, st, a->check, a->workload->name, stdout);
+	const struct run_args *a = self;
+	struct workload_options o = options_of(a);
+	struct workload_source *source = calloc(1, sizeof(*source));
+	struct workload_run *run = malloc(sizeof(*run));
 
-	if (a->json && write_json(result_json(m, st, &t), a->json))
-		return EXIT_USAGE;
-	if (a->show && views_print("run", m, a->show, stdout))
-		return EXIT_USAGE;
-	if (!a->quiet && !a->show)
-		result_print(m, st, &t, stdout);
-	return status;
+	if (run)
+		*run = a->run;
+	if (!source || !run || workload_start(run, &o, err, n)) {
+		free(source);
+		free(run);
+		return -1;
+	}
+	source->run = run;
+	*s = (struct drive_stream){.name = a->workload->name, .title = a->text, .src = workload_source(source)};
+	return 0;
 }
 
-/* mem=0.5wss: the workload, not yet started, runs once before, to see what it needs. */
-static int resolve_mem(struct run_args *a, const struct workload_options *o, char *err,
-		       size_t errlen)
+static void close_workload(void *self, struct drive_stream *s)
 {
-	struct workload_run once = a->run;
-	struct op_source src;
-	struct workload_source *s;
+	struct workload_source *source = s->src.self;
+
+	(void)self;
+	workload_stop(source->run);
+	free(source->run);
+	free(source);
+}
+
+static int write_trace(const struct run_args *a, const char *path, bool text)
+{
+	struct workload_options o = options_of(a);
+	struct workload_run run = a->run;
+	char err[512];
 	int rc;
 
-	if (!footprint_asked(&a->machine.config) || a->write || a->machine.config.heap)
-		return 0;
-	snprintf(err, errlen, "out of memory");
-	s = calloc(1, sizeof(*s));
-	rc = s ? workload_start(&once, o, err, errlen) : -ENOMEM;
-	if (!rc) {
-		s->run = &once;
-		src = workload_source(s);
-		rc = footprint_resolve(&a->machine.config, &src, err, errlen);
-		workload_stop(&once);
-	}
-	free(s);
-	return rc;
+	if (workload_start(&run, &o, err, sizeof(err)))
+		return cmd_error("run: %s", err);
+	rc = workload_write_trace(&run, path, a->text, text, err, sizeof(err));
+	workload_stop(&run);
+	return rc ? cmd_error("run: %s", err) : EXIT_DONE;
 }
 
-static int replay(struct run_args *a)
+static int on_host(const struct run_args *a)
 {
-	struct replay_options opt = {.check = a->check, .quiet = a->quiet, .time_ops = true};
-	struct workload_source *s = calloc(1, sizeof(*s));
-	struct op_source src = workload_source(s);
-	struct replay_stats *st = calloc(1, sizeof(*st));
-	char err[512] = "out of memory";
-	struct machine *m = s && st ? machine_create(&a->machine.config, err, sizeof(err)) : NULL;
-	int rc;
-
-	if (!m) {
-		rc = cmd_error("run: %s", err);
-	} else {
-		s->run = &a->run;
-		rc = replay_loop(m, &src, &opt, st) ? cmd_error("run: %s", st->error) : report(m, a, st);
-		machine_destroy(m);
-	}
-	free(s);
-	free(st);
-	return rc;
-}
-
-/* ---- on the host's allocators ---- */
-
-static int on_host(struct run_args *a, int which)
-{
-	char path[] = "/tmp/memrig-run-XXXXXX", err[512];
-	struct heap_host_result r;
+	char path[] = "/tmp/memrig-run-XXXXXX";
 	int fd = mkstemp(path), rc;
 
 	if (fd < 0)
 		return cmd_error("run: %s: %s", path, strerror(errno));
 	close(fd);
-	rc = workload_write_trace(&a->run, path, a->text, false, err, sizeof(err));
+	rc = write_trace(a, path, false);
 	if (!rc)
-		rc = heap_host_replay(path, which, HEAP_HOST_TOUCH_FIRST, &r, err, sizeof(err));
+		rc = drive_on_host(&a->drive, path);
 	unlink(path);
-	if (rc)
-		return cmd_error("run: %s", err);
-	if (a->json && write_json(heap_host_json(&r), a->json))
-		return EXIT_USAGE;
-	if (!a->quiet)
-		heap_host_print(&r, stdout);
-	return EXIT_DONE;
-}
-
-static int dispatch(struct run_args *a)
-{
-	char err[512];
-	struct workload_options o = {.seed = a->machine.config.seed, .gap = a->gap,
-				     .page = 4096ull << (2 * a->machine.config.page)};
-	int rc;
-
-	if (resolve_mem(a, &o, err, sizeof(err)) || workload_start(&a->run, &o, err, sizeof(err)))
-		return cmd_error("run: %s", err);
-	if (a->write) {
-		rc = workload_write_trace(&a->run, a->write, a->text, a->as_text, err, sizeof(err));
-		rc = rc ? cmd_error("run: %s", err) : EXIT_DONE;
-	} else if (a->machine.config.heap) {
-		rc = on_host(a, (int)a->machine.config.heap);
-	} else {
-		rc = replay(a);
-	}
-	workload_stop(&a->run);
 	return rc;
 }
 
-/* Lists: one pass for all machines. */
+static int single(struct run_args *a)
+{
+	char err[512] = "out of memory";
+	struct drive_stream s;
+	int rc;
+
+	if (drive_config(&a->drive))
+		return EXIT_USAGE;
+	if (a->write)
+		return write_trace(a, a->write, a->as_text);
+	if (a->drive.machine.config.heap != HEAP_MODEL)
+		return on_host(a);
+	if (drive_size(&a->drive, open_workload, close_workload, a))
+		return EXIT_USAGE;
+	if (open_workload(a, &s, err, sizeof(err)))
+		return cmd_error("run: %s", err);
+	rc = drive_one(&a->drive, &s);
+	close_workload(a, &s);
+	return rc;
+}
+
 static int many(struct run_args *a)
 {
-	struct sweep *s = &a->sweep;
-
 	if (a->write)
 		return cmd_error("run: --write: a trace is of one machine; no lists");
-	s->verb = "run";
-	s->workload = a->workload;
-	s->run = a->run;
-	s->title = a->text;
-	s->gap = a->gap;
-	s->base = a->machine.config;
-	s->check = a->check;
-	s->show = a->show;
-	s->dir = a->out_dir;
-	s->quiet = a->quiet;
-	return sweep_verb(s, a->json, sweep_paging, SWEEP_NR_PAGING);
+	a->drive.sweep.workload = a->workload;
+	a->drive.sweep.run = a->run;
+	a->drive.sweep.title = a->text;
+	a->drive.sweep.gap = a->gap;
+	return drive_many(&a->drive);
 }
 
 /* ---- studies ---- */
@@ -345,7 +272,7 @@ static int list_studies(const char *dir, char **names)
 
 static int run_study(const char *dir, const char *name, const struct run_args *a, bool only_quick)
 {
-	const char *out = a->out_dir ? a->out_dir : "out/studies";
+	const char *out = a->drive.dir ? a->drive.dir : "out/studies";
 	char err[5120];
 	struct study *s = malloc(sizeof(*s));
 	int bad;
@@ -354,7 +281,7 @@ static int run_study(const char *dir, const char *name, const struct run_args *a
 		return cmd_error("run: out of memory");
 	bad = study_read(s, dir, name, err, sizeof(err));
 	if (!bad && (!only_quick || s->quick))
-		bad = study_run(s, out, a->quiet, err, sizeof(err));
+		bad = study_run(s, out, a->drive.quiet, err, sizeof(err));
 	free(s);
 	return bad ? cmd_error("run: %s", err) : EXIT_DONE;
 }
@@ -382,7 +309,7 @@ static int studies(const struct run_args *a)
 
 int cmd_run(int argc, char **argv)
 {
-	static const struct argp_child children[] = MACHINE_ARGP;
+	static const struct argp_child children[] = DRIVE_ARGP;
 	static const struct argp argp = {
 		.options = options, .parser = parse, .args_doc = "WORKLOAD [PARAMETER=VALUE...]",
 		.children = children,
@@ -394,7 +321,7 @@ int cmd_run(int argc, char **argv)
 
 	if (!a)
 		return cmd_error("run: out of memory");
-	machine_args_init(&a->machine, &a->sweep.variants);
+	drive_init(&a->drive, "run");
 	argp_parse(&argp, argc, argv, 0, NULL, a);
 	if (a->study)
 		rc = studies(a);
@@ -402,12 +329,8 @@ int cmd_run(int argc, char **argv)
 		list_workloads(stdout);
 	else if (a->dirtycow)
 		rc = run_dirtycow(a);
-	else if (a->show && views_known("run", a->show))
-		rc = EXIT_USAGE;
-	else if (a->sweep.variants.nr_axes)
-		rc = many(a);
 	else
-		rc = machine_args_finish(&a->machine) ? EXIT_USAGE : dispatch(a);
+		rc = drive_is_many(&a->drive) ? many(a) : single(a);
 	free(a);
 	return rc;
 }

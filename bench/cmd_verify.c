@@ -9,6 +9,7 @@
 
 #include "bench/cache_judge.h"
 #include "bench/cmd.h"
+#include "bench/machine_args.h"
 #include "bench/manifest.h"
 #include "bench/verify.h"
 
@@ -32,16 +33,6 @@ struct args {
 	bool list, cache;
 };
 
-static u64 number(const char *option, const char *text, struct argp_state *state)
-{
-	char *end;
-	u64 v = strtoull(text, &end, 0);
-
-	if (end == text || *end || *text == '-')
-		argp_failure(state, EXIT_USAGE, 0, "--%s %s: expected a number", option, text);
-	return v;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct args *a = state->input;
@@ -62,13 +53,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->cache = true;
 		return 0;
 	case OPT_SEEDS:
-		a->seeds = number("seeds", arg, state);
+		a->seeds = parse_number("seeds", arg, state);
 		return 0;
 	case OPT_SEED:
-		a->seed = number("seed", arg, state);
+		a->seed = parse_number("seed", arg, state);
 		return 0;
 	case OPT_STEPS:
-		a->steps = number("steps", arg, state);
+		a->steps = parse_number("steps", arg, state);
 		if (!a->steps || a->steps > 100000)
 			argp_failure(state, EXIT_USAGE, 0, "--steps %s: expected 1 to 100000", arg);
 		return 0;

@@ -5,8 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench/progress.h"
 
 #define MAX_JOBS 256u
 
@@ -28,18 +29,10 @@ struct engine {
 	u64 records;
 	bool decoding, ended, check;
 	int rc;       /* of the source */
-	u64 started, last_progress;
+	struct progress progress;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 };
-
-static u64 host_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
 
 /* ---- decoding ---- */
 
@@ -70,19 +63,14 @@ static ssize_t decode(struct engine *e, struct slot *s)
 	return n;
 }
 
-static void progress(struct engine *e)
+static void show_progress(struct engine *e)
 {
-	u64 now = host_ns(), every = isatty(2) ? 200000000u : 5000000000u;
-	double done = e->src->progress ? e->src->progress(e->src->self) : -1;
-	double seconds = (double)(now - e->started) / 1e9;
+	char text[96];
 
-	if (e->f->quiet || now - e->last_progress < every)
+	if (!progress_due(&e->progress))
 		return;
-	e->last_progress = now;
-	fprintf(stderr, "%s%u machines: %.1f M records", isatty(2) ? "\r" : "", e->f->nr, (double)e->records / 1e6);
-	if (done > 0)
-		fprintf(stderr, ", %.0f %%, %.0f s left", done * 100, seconds / done - seconds);
-	fputs(isatty(2) ? "   " : "\n", stderr);
+	snprintf(text, sizeof(text), "%u machines: %.1f M records", e->f->nr, (double)e->records / 1e6);
+	progress_show(&e->progress, e->src->progress ? e->src->progress(e->src->self) : -1, text);
 }
 
 /* A turn of decoding; the lock is held before and after. */
@@ -95,7 +83,7 @@ static void decode_turn(struct engine *e)
 
 		pthread_mutex_unlock(&e->lock);
 		n = decode(e, s);
-		progress(e);
+		show_progress(e);
 		pthread_mutex_lock(&e->lock);
 		if (n > 0) {
 			e->filled++;
@@ -260,10 +248,9 @@ int fleet_run(struct fleet *f, const struct op_source *src, char *err, size_t er
 		e->check |= f->members[i].options.check;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->changed, NULL);
-	e->started = e->last_progress = host_ns();
+	e->progress = progress_begin(f->quiet);
 	run_threads(e);
-	if (!f->quiet && e->last_progress != e->started)
-		fputc('\n', stderr);
+	progress_end(&e->progress, "");
 	rc = e->rc;
 	if (rc)
 		snprintf(err, errlen, "%s", rc == -EIO ? src->error(src->self) : "out of memory");

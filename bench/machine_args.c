@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/cmd.h"
+
 static const struct argp_option options[] = {
 	{"set", 's', "KEY=VALUE", 0,
 	 "Set a machine parameter; 'memrig show config' lists all. In replay, run and sweep also KEY=A,B,C: that many "
@@ -81,12 +83,23 @@ void machine_args_init(struct machine_args *a, struct variants *lists)
 	a->lists = lists;
 }
 
-unsigned parse_jobs(const char *arg, const struct argp_state *state)
+u64 parse_number(const char *option, const char *text, const struct argp_state *state)
 {
 	char *end;
-	unsigned long jobs = strtoul(arg, &end, 10);
+	u64 v;
 
-	if (*end || !jobs || jobs > 256)
+	errno = 0;
+	v = strtoull(text, &end, 0);
+	if (end == text || *end || *text == '-' || errno)
+		argp_failure(state, EXIT_USAGE, 0, "--%s %s: expected a number", option, text);
+	return v;
+}
+
+unsigned parse_jobs(const char *arg, const struct argp_state *state)
+{
+	u64 jobs = parse_number("jobs", arg, state);
+
+	if (!jobs || jobs > 256)
 		argp_failure(state, 2, 0, "--jobs %s: expected 1 to 256", arg);
 	return (unsigned)jobs;
 }

@@ -23,6 +23,8 @@ void machine_args_init(struct machine_args *a, struct variants *lists);
 /* A child of an argp that takes them: static const struct argp_child children[] = MACHINE_ARGP; and its input. */
 #define MACHINE_ARGP {{&machine_argp, 0, "Machine:", 5}, {0}}
 
+/* The number that --@option was given, decimal or 0x...; an error that ends the program if it is none. */
+u64 parse_number(const char *option, const char *text, const struct argp_state *state);
 /* The text of --jobs: 1 to 256, or an error that ends the program. */
 unsigned parse_jobs(const char *arg, const struct argp_state *state);
 

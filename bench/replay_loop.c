@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "bench/progress.h"
 
 struct replay {
 	struct machine *m;
@@ -18,21 +18,6 @@ struct replay {
 	u64 next_sample, until_timed, clock_cost, ns;
 	u64 free_at_boot; /* frames; for most_used */
 };
-
-/* Progress of replay_loop(), on standard error. */
-struct progress {
-	const struct op_source *src;
-	const struct replay_stats *st;
-	u64 started, last;
-};
-
-static u64 host_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
 
 /* What two adjacent clock readings differ by, to be taken off each timed operation. */
 static u64 measure_clock(void)
@@ -331,20 +316,12 @@ static void apply_sampled(struct replay *l, const struct mm_op *ops, size_t n, s
 	apply_stretch(l, ops + from, n - from, res ? res + from : NULL);
 }
 
-static void progress(struct progress *p, bool last)
+/* "replay: 1.2 M events, 3.4 M/s" */
+static const char *rate(const struct progress *p, const struct replay_stats *st, char *text, size_t n)
 {
-	u64 now = host_ns(), every = isatty(2) ? 200000000u : 5000000000u;
-	double done = p->src->progress ? p->src->progress(p->src->self) : -1;
-	double seconds = (double)(now - p->started) / 1e9;
-
-	if ((!last && now - p->last < every) || (last && p->last == p->started))
-		return;
-	p->last = now;
-	fprintf(stderr, "%sreplay: %.1f M events, %.1f M/s", isatty(2) ? "\r" : "",
-		(double)p->st->events / 1e6, (double)p->st->events / seconds / 1e6);
-	if (done > 0 && !last)
-		fprintf(stderr, ", %.0f %%, %.0f s left", done * 100, seconds / done - seconds);
-	fprintf(stderr, "%s", isatty(2) && !last ? "   " : "\n");
+	snprintf(text, n, "replay: %.1f M events, %.1f M/s", (double)st->events / 1e6,
+		 (double)st->events / progress_seconds(p) / 1e6);
+	return text;
 }
 
 struct replay *replay_begin(struct machine *m, const struct op_strings *strings, const struct replay_options *opt,
@@ -418,23 +395,23 @@ int replay_loop(struct machine *m, const struct op_source *src, const struct rep
 	struct op_strings strings = src->strings ? src->strings(src->self) : (struct op_strings){.get = NULL};
 	struct replay *l = replay_begin(m, &strings, opt, st);
 	struct replay_batch b = {.line = src->line, .self = src->self};
-	struct progress p = {.src = src, .st = st, .started = host_ns()};
+	struct progress p = progress_begin(opt->quiet);
+	char text[96];
 	ssize_t n;
 	int r;
 
 	if (!l)
 		return -ENOMEM;
-	p.last = p.started;
 	while ((n = src->next(src->self, &b.ops)) > 0) {
 		b.n = (size_t)n;
 		replay_apply(l, &b);
-		if (!opt->quiet)
-			progress(&p, false);
+		if (progress_due(&p))
+			progress_show(&p, src->progress ? src->progress(src->self) : -1,
+				      rate(&p, st, text, sizeof(text)));
 	}
-	if (!opt->quiet)
-		progress(&p, true);
+	progress_end(&p, rate(&p, st, text, sizeof(text)));
 	r = replay_end(l);
-	st->seconds = (double)(host_ns() - p.started) / 1e9; /* waiting for the source included */
+	st->seconds = progress_seconds(&p); /* waiting for the source included */
 	if (n < 0)
 		snprintf(st->error, sizeof(st->error), "%s", src->error(src->self));
 	return r ? r : n < 0 ? -EIO : 0;
