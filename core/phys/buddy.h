@@ -75,6 +75,13 @@ MM_INLINE struct buddy_view view_of(struct zone *z)
 	return (struct buddy_view){z, z->order_byte, z->memmap, z->start_frame, z->nr_frames, z->top};
 }
 
+MM_INLINE struct page_source page_source_of(const struct phys *p, unsigned cpu, struct zone *z, unsigned mt)
+{
+	struct per_cpu_pages *pcp = &z->pageset[cpu];
+
+	return (struct page_source){z, pcp, &pcp->lists[mt], &p->cpus[cpu].events[EV_PGALLOC_DMA + z->type]};
+}
+
 /* Counts a block in or out. */
 MM_INLINE void count_free(struct zone *z, unsigned order, u32 d)
 {

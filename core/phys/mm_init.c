@@ -463,15 +463,12 @@ static void init_fast_choices(struct phys *p)
 			unsigned t = p->gfp_zone_tab[bits];
 			struct fast_choice *f = &p->cpus[cpu].fast[bits];
 
-			f->zone = &no_zone;
+			f->from.zone = &no_zone;
 			if (p->nr_nodes > 1 || t >= MM_MAX_NR_ZONES || !p->nodes[0].node_zonelists[t].nr)
 				continue;
-			f->zone = p->nodes[0].node_zonelists[t].zones[0];
 			f->zonelist = &p->nodes[0].node_zonelists[t];
 			f->alone = f->zonelist->nr == 1;
-			f->pcp = &f->zone->pageset[cpu];
-			f->list = &f->pcp->lists[p->migratetype_tab[bits >> 3 & 1]];
-			f->pgalloc = &p->hw->cpus[cpu].events[EV_PGALLOC_DMA + f->zone->type];
+			f->from = page_source_of(p, cpu, f->zonelist->zones[0], p->migratetype_tab[bits >> 3 & 1]);
 		}
 	}
 }

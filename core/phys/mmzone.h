@@ -169,14 +169,19 @@ typedef struct pglist_data {
 	u32 kswapd_failures;
 } pg_data_t;
 
-/* First choice of an allocation, by the low four gfp bits; a zone without free pages: none. */
-struct fast_choice {
+/* Where a page of order 0 comes from: what the zone and the CPU imply, looked up once. */
+struct page_source {
 	struct zone *zone;
 	struct per_cpu_pages *pcp; /* the CPU's of the zone */
 	struct pcp_list *list;     /* of it, for the type that MOVABLE asks for */
 	u64 *pgalloc;              /* event counter of the zone's type */
+};
+
+/* First choice of an allocation, by the low four gfp bits; a zone without free pages: none. */
+struct fast_choice {
+	struct page_source from;
 	const struct zonelist *zonelist;
-	bool alone;                /* the zonelist has no other zone */
+	bool alone; /* the zonelist has no other zone */
 } __attribute__((aligned(64)));
 
 /* What of the current task matters to the allocator (spec 03 s8.1), and short cuts; per CPU. */

@@ -489,7 +489,7 @@ static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsign
 							   unsigned order)
 {
 	const struct fast_choice *f = &p->cpus[cpu].fast[gfp & 15];
-	struct zone *z = f->zone;
+	struct zone *z = f->from.zone;
 	s64 mark, free, size = 1ll << order;
 	struct page *page;
 	unsigned o, mt;
@@ -531,7 +531,7 @@ static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsign
 		low_list_add(&v, frame + (1u << o), o, (enum migratetype)mt, false);
 	}
 	z->vm_stat[NR_FREE_PAGES] = free - size;
-	*f->pgalloc += (u64)size;
+	*f->from.pgalloc += (u64)size;
 	if (z->batch_mode == BATCH_EXACT)
 		take_batch(z, size);
 	charge(p->hw, COST_PAGE_ALLOC);
@@ -545,9 +545,10 @@ static __attribute__((noinline)) struct page *alloc_block(struct phys *p, unsign
  * reports it.
  */
 MM_INLINE struct page *take_listed(struct phys *p, unsigned cpu, gfp_t gfp,
-				   const struct fast_choice *f, struct zone *z, bool cold)
+				   const struct page_source *from, bool cold)
 {
-	struct pcp_list *l = f->list;
+	struct pcp_list *l = from->list;
+	struct zone *z = from->zone;
 	u32 at = cold ? l->tail - 1 : l->head;
 	struct page *page = pcp_entry_page(l->ring[at & l->mask]);
 
@@ -557,12 +558,12 @@ MM_INLINE struct page *take_listed(struct phys *p, unsigned cpu, gfp_t gfp,
 		l->tail = at;
 	else
 		l->head = at + 1;
-	f->pcp->count--;
-	++*f->pgalloc;
+	from->pcp->count--;
+	++*from->pgalloc;
 	set_fresh(page, z->fresh_flags);
 	if (MM_UNLIKELY(z->smp)) {
 		if (z->batch_mode == BATCH_PER_CPU)
-			SET_RELAXED(f->pcp->batch_taken, f->pcp->batch_taken + 1);
+			SET_RELAXED(from->pcp->batch_taken, from->pcp->batch_taken + 1);
 		return page;
 	}
 	if (MM_LIKELY(z->batch_mode == BATCH_EXACT))
@@ -572,13 +573,13 @@ MM_INLINE struct page *take_listed(struct phys *p, unsigned cpu, gfp_t gfp,
 }
 
 static __attribute__((noinline)) struct page *alloc_refilled(struct phys *p, unsigned cpu, gfp_t gfp,
-							      const struct fast_choice *f)
+							      const struct page_source *from)
 {
 	bool cold = gfp & MM_GFP_COLD;
 
-	if (!pcp_refill(f->zone, cpu, gfp_migratetype(p, gfp), cold))
+	if (!pcp_refill(from->zone, cpu, gfp_migratetype(p, gfp), cold))
 		return alloc_here(p, cpu, gfp, 0);
-	return take_listed(p, cpu, gfp, f, f->zone, cold);
+	return take_listed(p, cpu, gfp, from, cold);
 }
 
 /*
@@ -589,10 +590,10 @@ static __attribute__((noinline)) struct page *alloc_depleted(struct phys *p, uns
 							      const struct fast_choice *f)
 {
 	const struct zonelist *zl = f->zonelist;
-	struct fast_choice next = *f;
-	struct zone *z = f->zone;
+	struct page_source from = f->from;
 
-	if (!fair_allows(z, f->alone)) {
+	if (!fair_allows(from.zone, f->alone)) {
+		struct zone *z;
 		u32 i = 1;
 
 		while (i < zl->nr && RELAXED(zl->zones[i]->flags) & ZONE_FAIR_DEPLETED)
@@ -600,17 +601,14 @@ static __attribute__((noinline)) struct page *alloc_depleted(struct phys *p, uns
 		if (i == zl->nr)
 			return alloc_here(p, cpu, gfp, 0); /* which begins a new round */
 		z = zl->zones[i];
-		if ((s64)(z->watermark[WMARK_LOW] + z->lowmem_reserve[f->zone->type] +
+		if ((s64)(z->watermark[WMARK_LOW] + z->lowmem_reserve[from.zone->type] +
 			  RELAXED(z->nr_reserved_highatomic)) >= RELAXED(z->vm_stat[NR_FREE_PAGES]))
 			return alloc_here(p, cpu, gfp, 0);
-		next.zone = z;
-		next.pcp = &z->pageset[cpu];
-		next.list = &next.pcp->lists[f->list - f->pcp->lists];
-		next.pgalloc = f->pgalloc + z->type - f->zone->type;
+		from = page_source_of(p, cpu, z, p->migratetype_tab[gfp >> 3 & 1]);
 	}
-	if (next.list->head == next.list->tail)
-		return alloc_refilled(p, cpu, gfp, &next);
-	return take_listed(p, cpu, gfp, &next, z, gfp & MM_GFP_COLD);
+	if (from.list->head == from.list->tail)
+		return alloc_refilled(p, cpu, gfp, &from);
+	return take_listed(p, cpu, gfp, &from, gfp & MM_GFP_COLD);
 }
 
 /*
@@ -621,7 +619,7 @@ static __attribute__((noinline)) struct page *alloc_depleted(struct phys *p, uns
 MM_INLINE struct page *alloc_fast(struct phys *p, unsigned cpu, gfp_t gfp,
 				  const struct fast_choice *f, bool cold)
 {
-	struct zone *z = f->zone;
+	const struct zone *z = f->from.zone;
 
 	/* The preferred zone reserves nothing against itself: no lowmem_reserve here. */
 	if (MM_UNLIKELY(p->fail_nth) ||
@@ -630,9 +628,9 @@ MM_INLINE struct page *alloc_fast(struct phys *p, unsigned cpu, gfp_t gfp,
 		return alloc_here(p, cpu, gfp, 0);
 	if (MM_UNLIKELY(RELAXED(z->flags) & ZONE_FAIR_DEPLETED))
 		return alloc_depleted(p, cpu, gfp, f);
-	if (MM_UNLIKELY(f->list->head == f->list->tail))
-		return alloc_refilled(p, cpu, gfp, f);
-	return take_listed(p, cpu, gfp, f, z, cold);
+	if (MM_UNLIKELY(f->from.list->head == f->from.list->tail))
+		return alloc_refilled(p, cpu, gfp, &f->from);
+	return take_listed(p, cpu, gfp, &f->from, cold);
 }
 
 /* Order 0 with rarer flags: of them, COLD alone has a short way. */
