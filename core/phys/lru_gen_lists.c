@@ -252,11 +252,11 @@ void lru_gen_inc_max_seq(struct lru *lru, struct lru_gen *g, bool can_swap)
 	count_vm_event(lru->phys->hw, lru->phys->hw->cpu, EV_LRU_GEN_AGED);
 }
 
-void lru_gen_inc_min_seq(struct lru *lru, struct lru_gen *g, bool can_swap)
+bool lru_gen_inc_min_seq(struct lru_gen *g, bool can_swap)
 {
 	u64 seq[ANON_AND_FILE] = {g->min_seq[LRU_GEN_ANON], g->min_seq[LRU_GEN_FILE]};
+	bool any = false;
 
-	(void)lru;
 	for (unsigned type = !can_swap; type < ANON_AND_FILE; type++)
 		while (seq[type] + MIN_NR_GENS <= g->max_seq && !lru_gen_size(g, gen_of_seq(seq[type]), type))
 			seq[type]++;
@@ -269,7 +269,9 @@ void lru_gen_inc_min_seq(struct lru *lru, struct lru_gen *g, bool can_swap)
 			continue;
 		settle_refaults(g, type);
 		g->min_seq[type] = seq[type];
+		any = true;
 	}
+	return any;
 }
 
 /* ---- checks ---- */

@@ -119,8 +119,8 @@ void lru_gen_inc_refs(struct page *p);
  * pages without @can_swap become the youngest instead, without being touched. lru_gen_aged.
  */
 void lru_gen_inc_max_seq(struct lru *lru, struct lru_gen *g, bool can_swap);
-/* Forgets oldest generations that are empty, down to MIN_NR_GENS. */
-void lru_gen_inc_min_seq(struct lru *lru, struct lru_gen *g, bool can_swap);
+/* Forgets oldest generations that are empty, down to MIN_NR_GENS. True if there were any. */
+bool lru_gen_inc_min_seq(struct lru_gen *g, bool can_swap);
 
 /* Pages of one generation and type. */
 u64 lru_gen_size(const struct lru_gen *g, unsigned gen, unsigned type);

@@ -284,7 +284,7 @@ static u64 evict_batch(struct vmscan *vs, struct scan_unit *u, struct scan_contr
 	unsigned type = scan_some_type(vs, u, sc, swappiness, &s);
 	u64 scanned = s.batch.nr || s.scanned >= MAX_LRU_BATCH ? s.scanned : 0;
 
-	lru_gen_inc_min_seq(vs->lru, g, swappiness);
+	scanned += lru_gen_inc_min_seq(g, swappiness); /* there is another oldest to look at */
 	if (nr_gens(g, !swappiness) == MIN_NR_GENS)
 		scanned = 0;
 	if (s.batch.nr) {

@@ -309,6 +309,26 @@ static void test_look_around(void **state)
 	rrig_down(&g);
 }
 
+/* The oldest generation has no pages: the next one is looked at in the same pass. */
+static void test_empty_generations_are_passed(void **state)
+{
+	struct scan_control sc = rrig_sc(2);
+	struct vm_file *f;
+	struct rrig g;
+	u64 n = 0;
+
+	(void)state;
+	up(&g, "mglru_walk=0");
+	f = read_file(&g, 1, 200);
+	lru_gen_begin(g.vs, unit(&g), false, false); /* merged: 200 pages in seq 1 of 1..4 */
+	for (u64 i = 0; i < 200; i++)
+		lru_gen_move(g.vs->lru, filemap_lookup(g.phys, f, i), gen_of_seq(2), false);
+	lru_gen_shrink(g.vs, unit(&g), &sc, &n); /* seq 1 is empty: the same pass takes from seq 2 */
+	assert_int_equal(gen(&g)->min_seq[LRU_GEN_FILE], 2);
+	assert_int_equal(sc.nr_reclaimed, 64);
+	rrig_down(&g);
+}
+
 /* Direct reclaim at the default priority never ages; below it does when two generations are left. */
 static void test_who_ages(void **state)
 {
@@ -319,7 +339,7 @@ static void test_who_ages(void **state)
 	(void)state;
 	up(&g, "");
 	fault_in(&g, 200); /* seq 3 of 0..3: nothing in the older three */
-	lru_gen_inc_min_seq(g.vs->lru, gen(&g), true);
+	assert_true(lru_gen_inc_min_seq(gen(&g), true));
 	assert_int_equal(nr_gens(gen(&g), LRU_GEN_ANON), 2);
 	lru_gen_shrink(g.vs, unit(&g), &sc, &n);
 	assert_int_equal(gen(&g)->max_seq, 3);
@@ -692,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_eviction_order),
 		cmocka_unit_test(test_type_by_age),
 		cmocka_unit_test(test_look_around),
+		cmocka_unit_test(test_empty_generations_are_passed),
 		cmocka_unit_test(test_who_ages),
 		cmocka_unit_test(test_tiers_by_references),
 		cmocka_unit_test(test_last_tier_by_hand),
