@@ -306,6 +306,10 @@ int config_finish(struct machine_config *c, char *err, size_t errlen)
 		default_to(c, CFG_machine, "vexpress");
 	else if (c->lpae)
 		return fail(err, errlen, "lpae=1 needs arch=arm32");
+	if (c->lockdep && !MM_DEBUG)
+		return fail(err, errlen, "lockdep=1: this build has no assertions (presets debug, clang, asan have)");
+	if (c->lockdep && c->smp)
+		return fail(err, errlen, "lockdep=1 needs smp=0: what it checks is one thread's");
 	if (c->percpu_pagelist_fraction && c->percpu_pagelist_fraction < 8)
 		return fail(err, errlen, "percpu_pagelist_fraction: expected 0 or at least 8");
 	if (c->ksm_max_page_sharing == 1)

@@ -79,6 +79,7 @@ int add_to_page_cache_locked(struct filemap *fm, struct page *p, struct address_
 		return -EEXIST;
 	if (shadow)
 		*shadow = old & ~XA_VALUE;
+	lock_model(fm->hw, LOCK_TREE, m);
 	m->nrshadows -= old != 0;
 	get_page(p);
 	p->mapping = (u64)(uintptr_t)m;
@@ -88,6 +89,7 @@ int add_to_page_cache_locked(struct filemap *fm, struct page *p, struct address_
 	inc_zone_page_state(fm->phys, p, NR_FILE_PAGES);
 	if (PageSwapBacked(p))
 		inc_zone_page_state(fm->phys, p, NR_SHMEM);
+	unlock_model(fm->hw, LOCK_TREE, m);
 	return 0;
 }
 
@@ -124,10 +126,12 @@ MM_INLINE void leave(struct filemap *fm, struct page *p, u64 entry)
 	ClearPageOwnerPriv1(p);
 	BUG_ON(!xa_find(&m->pages, p->index, &pos) ||
 	       xa_entry(&pos) != xa_frame_entry(page_frame(fm->phys, p)));
+	lock_model(fm->hw, LOCK_TREE, m);
 	if (entry)
 		xa_frame_to_value(&m->pages, &pos, entry);
 	else
 		xa_set(&m->pages, &pos, 0);
+	unlock_model(fm->hw, LOCK_TREE, m);
 	m->nrpages--;
 	m->nrshadows += entry != 0;
 	p->mapping = 0; /* the index stays */
@@ -161,7 +165,9 @@ void page_cache_replace(struct filemap *fm, struct page *from, struct page *to)
 	VM_BUG_ON(!PageLocked(from) || !PageLocked(to));
 	BUG_ON(!xa_find(&m->pages, from->index, &pos) ||
 	       xa_entry(&pos) != xa_frame_entry(page_frame(fm->phys, from)));
+	lock_model(fm->hw, LOCK_TREE, m);
 	xa_set(&m->pages, &pos, xa_frame_entry(page_frame(fm->phys, to)));
+	unlock_model(fm->hw, LOCK_TREE, m);
 	get_page(to);
 	to->mapping = from->mapping;
 	to->index = from->index;

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "core/hw/lockdep.h"
+
 static void find_due(struct hw *hw)
 {
 	hw->daemon_due = CLOCK_NEVER;
@@ -54,6 +56,7 @@ static struct hw_daemon *earliest(struct hw *hw)
 static void run_daemon(struct hw *hw, struct hw_daemon *d, u64 ns)
 {
 	u64 budget, used, due = d->due;
+	u32 context = 0;
 
 	if (!d->period && due >= ns) { /* no time to work in: later */
 		d->due = ns + 1;
@@ -64,7 +67,11 @@ static void run_daemon(struct hw *hw, struct hw_daemon *d, u64 ns)
 		hw->now = due;
 	budget = ns - due;
 	d->due = CLOCK_NEVER; /* a step may have itself woken again */
+	if (lockdep_on(hw))
+		context = lockdep_enter(hw);
 	used = d->step(d->self, budget);
+	if (lockdep_on(hw))
+		lockdep_leave(hw, context);
 	if (d->period)
 		d->due = due + (used > d->period ? used : d->period);
 	else if (used && used >= budget)

@@ -66,6 +66,7 @@ struct hw {
 	struct prng prng;
 	struct hw_cpu *cpus;
 	struct event_ring *events; /* core/hw/events.h; NULL: off */
+	struct lockdep *lockdep;   /* core/hw/lockdep.h; NULL: off */
 };
 
 struct hw_params {

@@ -92,10 +92,12 @@ MM_INLINE void node_lock(const struct kmem_cache *c, struct kmem_cache_node *n)
 		pthread_spin_lock(&n->lock);
 	else
 		spin_section_begin(c->kmem->hw);
+	lock_model(c->kmem->hw, LOCK_SLAB_LIST, n);
 }
 
 MM_INLINE void node_unlock(const struct kmem_cache *c, struct kmem_cache_node *n)
 {
+	unlock_model(c->kmem->hw, LOCK_SLAB_LIST, n);
 	if (MM_UNLIKELY(c->kmem->smp))
 		pthread_spin_unlock(&n->lock);
 	else

@@ -20,6 +20,10 @@ int machine_check(struct machine *m, char *why, size_t n)
 			snprintf(why, n, "cpu %u was left in atomic context", cpu);
 			return 1;
 		}
+	if (m->hw.lockdep && m->hw.lockdep->nr) {
+		snprintf(why, n, "%s was not dropped", lock_class_name(m->hw.lockdep->held[0].class));
+		return 1;
+	}
 	for (u32 i = 0; i < m->nr_procs; i++)
 		if (m->procs[i].heap && heap_model_check(m->procs[i].heap, why, n))
 			return 1;

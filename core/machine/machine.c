@@ -11,6 +11,7 @@
 
 #include "core/hw/clock.h"
 #include "core/hw/events.h"
+#include "core/hw/lockdep.h"
 #include "core/machine/apply_file.h"
 #include "core/phys/vmstat_layout.h"
 #include "core/reclaim/ksm.h"
@@ -53,6 +54,8 @@ static int boot(struct machine *m, char *err, size_t errlen)
 	r = hw_init(&m->hw, &hw);
 	if (!r)
 		r = events_init(&m->hw, c->events);
+	if (!r)
+		r = lockdep_init(&m->hw, c->lockdep);
 	if (r) {
 		snprintf(err, errlen, "mem=%s: the host has no address space for it", c->mem);
 		return r;
@@ -124,6 +127,7 @@ void machine_destroy(struct machine *m)
 	if (m->booted >= 1)
 		phys_destroy(&m->phys);
 	events_destroy(&m->hw);
+	lockdep_destroy(&m->hw);
 	if (m->hw.arena)
 		hw_destroy(&m->hw);
 	free(m);

@@ -37,10 +37,12 @@ MM_INLINE void zone_lock(struct zone *z)
 		pthread_spin_lock(&z->lock);
 	else
 		spin_section_begin(z->phys->hw);
+	lock_model(z->phys->hw, LOCK_ZONE, z);
 }
 
 MM_INLINE void zone_unlock(struct zone *z)
 {
+	unlock_model(z->phys->hw, LOCK_ZONE, z);
 	if (MM_UNLIKELY(z->smp))
 		pthread_spin_unlock(&z->lock);
 	else

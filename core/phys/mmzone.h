@@ -26,6 +26,7 @@
 #include "core/config.h"
 #include "core/hw/atomic.h"
 #include "core/hw/hw.h"
+#include "core/hw/lockdep.h"
 #include "core/phys/gfp.h"
 #include "core/phys/kernel_pgd.h"
 #include "core/phys/memblock.h"

@@ -329,19 +329,36 @@ static bool scan_slot(struct ksm *k, struct mm_slot *slot, struct batch *b)
 	return false;
 }
 
-/* False: the full scan has ended, or nobody is registered. */
+enum slot_scan { SLOT_DUE, SLOT_DONE, SLOT_BUSY };
+
+/* Goes on in the cursor's slot. SLOT_BUSY: somebody changes its mappings just now. */
+static enum slot_scan look_into_slot(struct ksm *k, struct batch *b)
+{
+	struct mm_slot *slot = cursor_slot(k);
+	struct mm_struct *mm = slot->mm;
+	bool due;
+
+	if (!mmap_read_trylock(k->vm, mm))
+		return SLOT_BUSY;
+	due = (b->part.n && scan_leaf(k, slot, b)) || scan_slot(k, slot, b);
+	mmap_read_unlock(k->vm, mm);
+	return due ? SLOT_DUE : SLOT_DONE;
+}
+
+/* False: the full scan has ended, nobody is registered, or the next page cannot be had now. */
 static bool next_page(struct ksm *k, struct batch *b)
 {
 	struct list_head *slots = &k->vm->ksm.slots;
+	enum slot_scan r;
 
 	b->item = NULL;
 	if (list_empty(slots))
 		return false;
 	if (k->vm->ksm.cursor == slots)
 		begin_round(k);
-	else if (b->part.n && scan_leaf(k, cursor_slot(k), b))
-		return true;
-	while (!scan_slot(k, cursor_slot(k), b)) {
+	while ((r = look_into_slot(k, b)) != SLOT_DUE) {
+		if (r == SLOT_BUSY)
+			return false;
 		finish_slot(k);
 		if (k->vm->ksm.cursor == slots) {
 			k->seqnr++;
@@ -377,6 +394,7 @@ void ksm_do_scan(struct ksm *k, u64 n)
 	struct batch b = {.left = n};
 
 	might_sleep(k->vm->hw);
+	lock_model(k->hw, LOCK_KSM_THREAD, k);
 	k->no_memory = false;
 	if (k->hw->versions && k->hw->next_version + n + 1 >= HW_MAX_VERSION) {
 		hw_forget_versions(k->hw);
@@ -392,6 +410,7 @@ void ksm_do_scan(struct ksm *k, u64 n)
 	}
 	if (k->passed_to)
 		catch_up(k);
+	unlock_model(k->hw, LOCK_KSM_THREAD, k);
 }
 
 void ksm_full_scans(struct ksm *k, u64 n)
@@ -453,13 +472,13 @@ static int unmerge_all(struct ksm *k)
 		struct mm_slot *slot = list_entry(node, struct mm_slot, mm_list);
 
 		enter_slot(k, node);
-		for (struct vm_area_struct *v = slot->mm->mmap; v && !ksm_mm_exiting(slot->mm);
-		     v = v->vm_next) {
+		mmap_read_lock(k->vm, slot->mm);
+		for (struct vm_area_struct *v = slot->mm->mmap; v && !r && !ksm_mm_exiting(slot->mm); v = v->vm_next)
 			if (v->vm_flags & VM_MERGEABLE && v->anon_vma)
 				r = unmerge_ksm_pages(k->vm, v, v->vm_start, v->vm_end);
-			if (r)
-				goto out;
-		}
+		mmap_read_unlock(k->vm, slot->mm);
+		if (r)
+			goto out;
 		remove_trailing_items(k, &slot->rmap_list);
 		slot->passed = 0;
 		next = node->next;
@@ -489,7 +508,9 @@ int ksm_set_run(struct ksm *k, u64 run)
 		return 0;
 	reg->run = (u32)run;
 	if (run == KSM_RUN_UNMERGE) {
+		lock_model(k->hw, LOCK_KSM_THREAD, k);
 		r = unmerge_all(k);
+		unlock_model(k->hw, LOCK_KSM_THREAD, k);
 		if (r)
 			reg->run = KSM_RUN_STOP;
 	}

@@ -24,14 +24,16 @@ struct vm_area_struct *ksm_mergeable_vma(struct ksm *k, const struct rmap_item *
 
 struct page *ksm_mergeable_page(struct ksm *k, const struct rmap_item *item)
 {
-	struct page *p;
+	struct page *p = NULL;
 
-	if (!ksm_mergeable_vma(k, item))
+	if (!mmap_read_trylock(k->vm, item->mm))
 		return NULL;
-	p = ksm_follow_page(k->vm, item->mm, rmap_item_addr(item), NULL);
-	if (!p || !PageAnon(p))
-		return NULL;
-	get_page(p);
+	if (ksm_mergeable_vma(k, item))
+		p = ksm_follow_page(k->vm, item->mm, rmap_item_addr(item), NULL);
+	p = p && PageAnon(p) ? p : NULL;
+	if (p)
+		get_page(p);
+	mmap_read_unlock(k->vm, item->mm);
 	return p;
 }
 
@@ -146,14 +148,20 @@ out:
 static int merge_with_ksm_page(struct ksm *k, struct rmap_item *item, struct page *page,
 			       struct page *kpage)
 {
-	struct vm_area_struct *v = ksm_mergeable_vma(k, item);
+	struct vm_area_struct *v;
+	int r = -EFAULT;
 
-	if (!v || merge_one_page(k, v, item, page, kpage ? WITH_KSM_PAGE : WITH_NOTHING_YET, kpage))
-		return -EFAULT;
-	ksm_remove_from_tree(k, item);
-	item->anon_vma = v->anon_vma;
-	v->anon_vma->refcount++;
-	return 0;
+	if (!mmap_read_trylock(k->vm, item->mm))
+		return r;
+	v = ksm_mergeable_vma(k, item);
+	if (v && !merge_one_page(k, v, item, page, kpage ? WITH_KSM_PAGE : WITH_NOTHING_YET, kpage)) {
+		ksm_remove_from_tree(k, item);
+		item->anon_vma = v->anon_vma;
+		v->anon_vma->refcount++;
+		r = 0;
+	}
+	mmap_read_unlock(k->vm, item->mm);
+	return r;
 }
 
 /* Undoes a merge that got no node. */
@@ -163,9 +171,14 @@ static void break_cow(struct ksm *k, struct rmap_item *item)
 
 	put_anon_vma(k->vm, item->anon_vma);
 	item->anon_vma = NULL;
+	if (!mmap_read_trylock(k->vm, item->mm)) {
+		k->orphans++;
+		return;
+	}
 	v = ksm_mergeable_vma(k, item);
 	if (v && break_ksm(k->vm, v, rmap_item_addr(item)))
 		k->orphans++;
+	mmap_read_unlock(k->vm, item->mm);
 }
 
 static bool merge_two_pages(struct ksm *k, struct rmap_item *item, struct page *page,
@@ -182,11 +195,14 @@ static bool merge_two_pages(struct ksm *k, struct rmap_item *item, struct page *
 static bool merge_with_zero_page(struct ksm *k, struct rmap_item *item, struct page *page)
 {
 	struct vm_area_struct *v;
+	bool done;
 
-	if (!k->use_zero_pages || item->oldchecksum != k->zero_checksum)
+	if (!k->use_zero_pages || item->oldchecksum != k->zero_checksum || !mmap_read_trylock(k->vm, item->mm))
 		return false;
 	v = ksm_mergeable_vma(k, item);
-	return !v || !merge_one_page(k, v, item, page, WITH_ZERO_PAGE, NULL);
+	done = !v || !merge_one_page(k, v, item, page, WITH_ZERO_PAGE, NULL);
+	mmap_read_unlock(k->vm, item->mm);
+	return done;
 }
 
 /* ---- the scan's step ---- */

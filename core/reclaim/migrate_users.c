@@ -83,10 +83,12 @@ int sys_migrate_pages(struct vm *vm, struct mm_struct *mm, int from, int to)
 		return -ENODEV;
 	plist_init(&list);
 	lru_add_drain_all(&vm->lru);
+	mmap_read_lock(vm, mm);
 	pte_range(vm, mm, 0, vm->task_size, isolate_leaf, &w);
 	if (!plist_empty(&list))
 		r = migrate_pages(&rq, &list);
 	putback_movable_pages(vm, &list);
+	mmap_read_unlock(vm, mm);
 	return r;
 }
 
@@ -159,11 +161,13 @@ static int move_chunk(struct vm *vm, struct mm_struct *mm, u64 n, const vaddr_t 
 	int r = 0;
 
 	plist_init(&list);
+	mmap_read_lock(vm, mm);
 	for (u64 i = 0; i < n; i++)
 		gather(vm, mm, addrs[i], nodes[i], move_all, &status[i], &pages[i], &list);
 	if (!plist_empty(&list))
 		r = migrate_pages(&rq, &list);
 	putback_movable_pages(vm, &list);
+	mmap_read_unlock(vm, mm);
 	return r;
 }
 

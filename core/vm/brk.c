@@ -30,9 +30,8 @@ s64 do_brk(struct vm *vm, struct mm_struct *mm, vaddr_t addr, u64 len)
 }
 
 /* From the page-aligned break @old to @new: true if that could be done. */
-static bool move_break(struct vm *vm, struct task *t, vaddr_t old, vaddr_t new)
+static bool move_break(struct vm *vm, struct mm_struct *mm, vaddr_t old, vaddr_t new)
 {
-	struct mm_struct *mm = t->mm;
 	u64 page = 1ull << vm->page_shift;
 
 	if (new == old)
@@ -41,16 +40,14 @@ static bool move_break(struct vm *vm, struct task *t, vaddr_t old, vaddr_t new)
 		return !do_munmap(vm, mm, new, old - new);
 	if (find_vma_intersection(vm, mm, old, new + page)) /* one page stays free behind the heap */
 		return false;
-	if (do_brk(vm, mm, old, new - old) < 0)
-		return false;
-	if (mm->def_flags & VM_LOCKED)
-		mm_populate(vm, t, old, new);
-	return true;
+	return do_brk(vm, mm, old, new - old) >= 0;
 }
 
 s64 sys_brk(struct vm *vm, struct task *t, vaddr_t addr)
 {
 	struct mm_struct *mm = t->mm;
+	vaddr_t old;
+	bool moved;
 
 	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
@@ -58,8 +55,13 @@ s64 sys_brk(struct vm *vm, struct task *t, vaddr_t addr)
 		return -ESRCH;
 	if (addr < mm->start_brk || addr > vm->task_size || addr - mm->start_brk > vm->config->data_limit)
 		return (s64)mm->brk;
-	if (!move_break(vm, t, page_align(vm, mm->brk), page_align(vm, addr)))
-		return (s64)mm->brk;
-	mm->brk = addr;
-	return (s64)addr;
+	mmap_write_lock(vm, mm);
+	old = page_align(vm, mm->brk);
+	moved = move_break(vm, mm, old, page_align(vm, addr));
+	if (moved)
+		mm->brk = addr;
+	mmap_write_unlock(vm, mm);
+	if (moved && mm->def_flags & VM_LOCKED && page_align(vm, addr) > old)
+		mm_populate(vm, t, old, page_align(vm, addr));
+	return (s64)mm->brk;
 }

@@ -43,7 +43,7 @@ bool lock_page_or_retry(struct vm_fault *vmf, struct page *p)
 		return true;
 	}
 	if (!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT)) {
-		mmap_read_unlock(vmf->mm);
+		mmap_read_unlock(vmf->vm, vmf->mm);
 		vm_wait_on_page_locked(vmf->vm, p);
 	}
 	return false;
@@ -338,6 +338,7 @@ static vm_fault_t mm_fault_special(struct vm_fault *vmf)
 
 MM_INLINE vm_fault_t mm_fault(struct vm_fault *vmf)
 {
+	mmap_assert_locked(vmf->vm, vmf->mm);
 	if (MM_UNLIKELY(vmf->vm->special_fault))
 		return mm_fault_special(vmf);
 	count_vm_event(vmf->vm->hw, vmf->vm->hw->cpu, EV_PGFAULT);
@@ -428,9 +429,9 @@ static vm_fault_t second_attempt(struct vm_fault *vmf, vaddr_t addr, unsigned ac
 	vm_fault_t r;
 
 	vmf->flags = (vmf->flags & ~(u32)FAULT_FLAG_ALLOW_RETRY) | FAULT_FLAG_TRIED;
-	mmap_read_lock(vmf->mm);
+	mmap_read_lock(vmf->vm, vmf->mm);
 	r = attempt(vmf, addr, access);
-	mmap_read_unlock(vmf->mm);
+	mmap_read_unlock(vmf->vm, vmf->mm);
 	if (!(r & VM_FAULT_ERROR))
 		r |= vmf->vm->modern ? VM_FAULT_MAJOR : first & VM_FAULT_MAJOR;
 	psi_stall(vmf->vm, STALL_MAJFAULT, stall);
@@ -453,14 +454,14 @@ MM_INLINE vm_fault_t user_fault(struct vm *vm, struct task *t, vaddr_t addr, uns
 
 	charge(vm->hw, COST_FAULT);
 	stall = psi_begin(vm->hw, &vm->psi);
-	mmap_read_lock(t->mm);
+	mmap_read_lock(vm, t->mm);
 	r = attempt(&vmf, addr, access);
 	if (MM_LIKELY(!vm->modern))
 		count_task_fault(t, r & VM_FAULT_MAJOR);
 	if (MM_UNLIKELY(r & VM_FAULT_RETRY))
 		r = second_attempt(&vmf, addr, access, r, stall);
 	else
-		mmap_read_unlock(t->mm);
+		mmap_read_unlock(vm, t->mm);
 	if (MM_UNLIKELY(r & (VM_FAULT_ERROR | VM_FAULT_MAJOR)))
 		finish_rare(vm, t, r, stall);
 	return r;

@@ -211,6 +211,26 @@ void mm_put(struct vm *vm, struct mm_struct *mm)
 	mmdrop(vm, mm);
 }
 
+/* All mappings of @old for @mm, which nobody knows yet. 0 or -ENOMEM. */
+static int dup_mmap(struct vm *vm, struct mm_struct *mm, struct mm_struct *old)
+{
+	int r;
+
+	mmap_write_lock(vm, old);
+	mmap_write_lock_nested(vm, mm, true);
+	r = ksm_fork(vm, mm, old);
+	if (!r) {
+		for_each_vma (old, v) {
+			if (!(v->vm_flags & VM_DONTCOPY) && (r = dup_vma(vm, mm, v)))
+				break;
+		}
+		vm_flush_mm(vm, old); /* what was copied is read-only now */
+	}
+	mmap_write_unlock(vm, mm);
+	mmap_write_unlock(vm, old);
+	return r;
+}
+
 struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
 {
 	struct mm_struct *mm = mm_alloc(vm);
@@ -223,20 +243,10 @@ struct mm_struct *dup_mm(struct vm *vm, struct mm_struct *old)
 	mm->start_brk = old->start_brk;
 	mm->brk = old->brk;
 	mm->start_stack = old->start_stack;
-	if (ksm_fork(vm, mm, old)) {
+	if (dup_mmap(vm, mm, old)) {
 		mm_put(vm, mm);
 		return NULL;
 	}
-	for_each_vma (old, v) {
-		if (v->vm_flags & VM_DONTCOPY)
-			continue;
-		if (dup_vma(vm, mm, v)) {
-			vm_flush_mm(vm, old); /* what was copied so far is read-only now */
-			mm_put(vm, mm);
-			return NULL;
-		}
-	}
-	vm_flush_mm(vm, old);
 	charge(vm->hw, COST_TLB_FLUSH);
 	count_vm_event(vm->hw, vm->hw->cpu, EV_TLB_FLUSHES);
 	return mm;

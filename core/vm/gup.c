@@ -78,6 +78,7 @@ int follow_page(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, u32 flags
 	pte_t pte = slot ? get_pte(vm, slot, 0) : (pte_t){0};
 	struct page *p;
 
+	mmap_assert_locked(vm, v->vm_mm);
 	*out = NULL;
 	if (!pte_present(pte))
 		return pte_none(pte) && flags & FOLL_DUMP && !v->vm_file ? -EFAULT : 0;
@@ -284,16 +285,14 @@ void gup_put_page(struct vm *vm, struct page *p)
 
 /* ---- whole ---- */
 
-s64 get_user_pages(struct vm *vm, struct task *t, struct mm_struct *mm, vaddr_t start_addr, u64 n,
-		   u32 flags, struct page **pages)
+/* The caller holds mmap_sem. */
+static s64 get_pages(struct vm *vm, struct task *t, struct mm_struct *mm, vaddr_t start_addr, u64 n, u32 flags,
+		     struct page **pages)
 {
 	struct gup_op op = {.vm = vm, .task = t, .mm = mm};
 	u64 i;
 
-	might_sleep(vm->hw);
-	if (pages)
-		flags |= FOLL_GET;
-	mmap_read_lock(mm);
+	mmap_assert_locked(vm, mm);
 	for (i = 0; i < n; i++) {
 		op.addr = (start_addr & ~((1ull << vm->page_shift) - 1)) + (i << vm->page_shift);
 		op.flags = flags;
@@ -307,8 +306,19 @@ s64 get_user_pages(struct vm *vm, struct task *t, struct mm_struct *mm, vaddr_t 
 		if (pages)
 			pages[i] = op.page;
 	}
-	mmap_read_unlock(mm);
 	return i ? (s64)i : n ? op.error : 0;
+}
+
+s64 get_user_pages(struct vm *vm, struct task *t, struct mm_struct *mm, vaddr_t start_addr, u64 n,
+		   u32 flags, struct page **pages)
+{
+	s64 r;
+
+	might_sleep(vm->hw);
+	mmap_read_lock(vm, mm);
+	r = get_pages(vm, t, mm, start_addr, n, pages ? flags | FOLL_GET : flags, pages);
+	mmap_read_unlock(vm, mm);
+	return r;
 }
 
 u64 access_remote_vm(struct vm *vm, struct task *t, vaddr_t addr, void *buf, u64 len, bool write)
@@ -357,10 +367,10 @@ const char *gup_begin(struct gup_op *op, struct vm *vm, struct task *t, vaddr_t 
 			      .len = len,
 			      .write = flags & FOLL_WRITE};
 	BUG_ON(op->offset + len > page);
-	mmap_read_lock(op->mm);
+	mmap_read_lock(op->vm, op->mm);
 	start(op);
 	if (op->point == GUP_ERROR)
-		mmap_read_unlock(op->mm);
+		mmap_read_unlock(op->vm, op->mm);
 	return gup_point_name(op->point);
 }
 
@@ -368,7 +378,7 @@ const char *gup_step(struct gup_op *op)
 {
 	might_sleep(op->vm->hw);
 	if (!step(op))
-		mmap_read_unlock(op->mm);
+		mmap_read_unlock(op->vm, op->mm);
 	return gup_point_name(op->point);
 }
 
@@ -386,7 +396,7 @@ void gup_abort(struct gup_op *op)
 	op->page = NULL;
 	op->point = GUP_ERROR;
 	op->error = -EINTR;
-	mmap_read_unlock(op->mm);
+	mmap_read_unlock(op->vm, op->mm);
 }
 
 /* ---- populate ---- */
@@ -406,8 +416,7 @@ int populate_vma_range(struct vm *vm, struct task *t, struct vm_area_struct *v, 
 	if (v->vm_flags & VM_RWX) /* a mapping without rights is not populated */
 		flags |= FOLL_FORCE;
 	for (u64 i = 0; i < n;) {
-		s64 r = get_user_pages(vm, t, v->vm_mm, start + (i << vm->page_shift), n - i, flags,
-				       NULL);
+		s64 r = get_pages(vm, t, v->vm_mm, start + (i << vm->page_shift), n - i, flags, NULL);
 
 		if (r < 0)
 			return r == -ENOMEM ? -EAGAIN : -ENOMEM;

@@ -162,7 +162,9 @@ static bool visit_item(struct vm *vm, struct page *p, const struct rmap_item *it
 		       const struct rmap_walk_control *rwc, int *answer)
 {
 	vaddr_t addr = rmap_item_addr(item);
+	bool over = false;
 
+	lock_model(vm->hw, LOCK_ANON_VMA, item->anon_vma->root);
 	anon_vma_interval_tree_foreach(avc, &item->anon_vma->rb_root, 0, UINT64_MAX) {
 		struct vm_area_struct *v = avc->vma;
 
@@ -171,10 +173,12 @@ static bool visit_item(struct vm *vm, struct page *p, const struct rmap_item *it
 		if (rwc->invalid_vma && rwc->invalid_vma(v, rwc->arg))
 			continue;
 		*answer = rwc->rmap_one(vm, p, v, addr, rwc->arg);
-		if (*answer != SWAP_AGAIN || (rwc->done && rwc->done(p)))
-			return true;
+		over = *answer != SWAP_AGAIN || (rwc->done && rwc->done(p));
+		if (over)
+			break;
 	}
-	return false;
+	unlock_model(vm->hw, LOCK_ANON_VMA, item->anon_vma->root);
+	return over;
 }
 
 int rmap_walk_ksm(struct vm *vm, struct page *p, const struct rmap_walk_control *rwc)

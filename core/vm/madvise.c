@@ -166,21 +166,19 @@ static bool advice_known(const struct vm *vm, u32 advice)
 	}
 }
 
-s64 sys_madvise(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 advice)
+/* Advice that leaves the VMAs as they are is content with mmap_sem for reading. */
+static bool only_reads(u32 advice)
+{
+	return advice == MM_MADV_REMOVE || advice == MM_MADV_WILLNEED || advice == MM_MADV_DONTNEED ||
+	       advice == MM_MADV_FREE;
+}
+
+/* [addr, end) is not empty. */
+static s64 advise_range(struct vm *vm, struct task *t, vaddr_t addr, vaddr_t end, u32 advice)
 {
 	struct vm_area_struct *v, *prev;
-	u64 pages_len = page_align(vm, len);
-	vaddr_t end = addr + pages_len;
 	s64 unmapped = 0;
 
-	might_sleep(vm->hw);
-	charge(vm->hw, COST_SYSCALL);
-	if (!t->mm || !advice_known(vm, advice) || page_unaligned(vm, addr))
-		return -EINVAL;
-	if ((len && !pages_len) || end < addr)
-		return -EINVAL;
-	if (end == addr)
-		return 0;
 	for (v = find_vma_slow(vm, t->mm, addr); addr < end; v = prev->vm_next) {
 		vaddr_t stop;
 		int r;
@@ -200,4 +198,30 @@ s64 sys_madvise(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 advice
 		addr = stop > prev->vm_end ? stop : prev->vm_end;
 	}
 	return unmapped;
+}
+
+s64 sys_madvise(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 advice)
+{
+	u64 pages_len = page_align(vm, len);
+	vaddr_t end = addr + pages_len;
+	s64 r;
+
+	might_sleep(vm->hw);
+	charge(vm->hw, COST_SYSCALL);
+	if (!t->mm || !advice_known(vm, advice) || page_unaligned(vm, addr))
+		return -EINVAL;
+	if ((len && !pages_len) || end < addr)
+		return -EINVAL;
+	if (end == addr)
+		return 0;
+	if (only_reads(advice)) {
+		mmap_read_lock(vm, t->mm);
+		r = advise_range(vm, t, addr, end, advice);
+		mmap_read_unlock(vm, t->mm);
+		return r;
+	}
+	mmap_write_lock(vm, t->mm);
+	r = advise_range(vm, t, addr, end, advice);
+	mmap_write_unlock(vm, t->mm);
+	return r;
 }

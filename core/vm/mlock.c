@@ -117,12 +117,15 @@ void munlock_range(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t e
 /* From the first VMA on; stops at the first error, unless they are to be ignored. */
 static int populate(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end, bool ignore_errors)
 {
-	struct vm_area_struct *v = find_vma_slow(vm, t->mm, start);
+	struct vm_area_struct *v;
 	int r = 0;
 
+	mmap_read_lock(vm, t->mm);
+	v = find_vma_slow(vm, t->mm, start);
 	for (; v && v->vm_start < end && (!r || ignore_errors); v = v->vm_next)
 		r = populate_vma_range(vm, t, v, v->vm_start > start ? v->vm_start : start,
 				       v->vm_end < end ? v->vm_end : end);
+	mmap_read_unlock(vm, t->mm);
 	return r;
 }
 
@@ -153,14 +156,10 @@ static int mlock_fixup(struct vm *vm, struct vm_area_struct *v, struct vm_area_s
 	return 0;
 }
 
-static int do_mlock(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end, bool lock)
+static int lock_vmas(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end, bool lock)
 {
 	struct vm_area_struct *v, *prev;
 
-	if (end < start)
-		return -EINVAL;
-	if (end == start)
-		return 0;
 	v = find_vma_slow(vm, mm, start);
 	if (!v || v->vm_start > start)
 		return -ENOMEM;
@@ -177,6 +176,20 @@ static int do_mlock(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t 
 		if (!v || v->vm_start != start)
 			return -ENOMEM;
 	}
+}
+
+static int do_mlock(struct vm *vm, struct mm_struct *mm, vaddr_t start, vaddr_t end, bool lock)
+{
+	int r;
+
+	if (end < start)
+		return -EINVAL;
+	if (end == start)
+		return 0;
+	mmap_write_lock(vm, mm);
+	r = lock_vmas(vm, mm, start, end, lock);
+	mmap_write_unlock(vm, mm);
+	return r;
 }
 
 /* The pages that [addr, addr + len) touches. */
@@ -222,9 +235,11 @@ static void lock_all(struct vm *vm, struct task *t, bool lock)
 {
 	struct vm_area_struct *prev;
 
+	mmap_write_lock(vm, t->mm);
 	for (struct vm_area_struct *v = t->mm->mmap; v; v = prev->vm_next)
 		if (mlock_fixup(vm, v, &prev, v->vm_start, v->vm_end, lock))
 			prev = v;
+	mmap_write_unlock(vm, t->mm);
 }
 
 s64 sys_mlockall(struct vm *vm, struct task *t, u32 flags)

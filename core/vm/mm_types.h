@@ -10,7 +10,8 @@
  *   AVC      anon_vma_chain: connects a VMA with an anon_vma in which its pages may be found.
  *
  * Ownership: struct vm owns tasks (host memory, index by index) and, through caches in emulated RAM,
- * everything else. Linux: include/linux/mm_types.h; left out: locks (one thread drives a machine).
+ * everything else. Linux: include/linux/mm_types.h; left out: waiting for locks (one
+ * thread drives a machine).
  */
 #ifndef MEMRIG_VM_MM_TYPES_H
 #define MEMRIG_VM_MM_TYPES_H
@@ -190,29 +191,67 @@ MM_INLINE u64 vma_pages(const struct vm *vm, const struct vm_area_struct *v)
 	return (v->vm_end - v->vm_start) >> vm->page_shift;
 }
 
-/* mmap_sem: who looks at VMAs reads, who changes them writes. A conflict is a deadlock of ours. */
-MM_INLINE void mmap_read_lock(struct mm_struct *mm)
+/*
+ * mmap_sem: who looks at VMAs reads, who changes them writes (spec 12 s5.1). A conflict is a deadlock of ours:
+ * who may meet a holder asks mmap_read_trylock().
+ */
+MM_INLINE void mmap_read_lock(struct vm *vm, struct mm_struct *mm)
 {
+	lock_model(vm->hw, LOCK_MMAP_SEM, mm);
 	VM_BUG_ON(mm->mmap_sem < 0);
 	mm->mmap_sem++;
 }
 
-MM_INLINE void mmap_read_unlock(struct mm_struct *mm)
+/* In any order: who does not wait cannot wait for ever. */
+MM_INLINE bool mmap_read_trylock(struct vm *vm, struct mm_struct *mm)
 {
+	if (mm->mmap_sem < 0)
+		return false;
+	if (lockdep_on(vm->hw))
+		lockdep_take(vm->hw, LOCK_MMAP_SEM, mm);
+	mm->mmap_sem++;
+	return true;
+}
+
+MM_INLINE void mmap_read_unlock(struct vm *vm, struct mm_struct *mm)
+{
+	unlock_model(vm->hw, LOCK_MMAP_SEM, mm);
 	VM_BUG_ON(mm->mmap_sem <= 0);
 	mm->mmap_sem--;
 }
 
-MM_INLINE void mmap_write_lock(struct mm_struct *mm)
+/* @nested: under another one's, as a child's under its parent's. */
+MM_INLINE void mmap_write_lock_nested(struct vm *vm, struct mm_struct *mm, bool nested)
 {
+	if (lockdep_on(vm->hw)) {
+		lockdep_may_take(vm->hw, LOCK_MMAP_SEM, nested);
+		lockdep_take(vm->hw, LOCK_MMAP_SEM, mm);
+	}
 	VM_BUG_ON(mm->mmap_sem);
 	mm->mmap_sem = -1;
 }
 
-MM_INLINE void mmap_write_unlock(struct mm_struct *mm)
+MM_INLINE void mmap_write_lock(struct vm *vm, struct mm_struct *mm)
 {
+	mmap_write_lock_nested(vm, mm, false);
+}
+
+MM_INLINE void mmap_write_unlock(struct vm *vm, struct mm_struct *mm)
+{
+	unlock_model(vm->hw, LOCK_MMAP_SEM, mm);
 	VM_BUG_ON(mm->mmap_sem != -1);
 	mm->mmap_sem = 0;
+}
+
+/* lockdep=1: the caller must hold mmap_sem in some mode, or for writing. An mm without users needs no lock. */
+MM_INLINE void mmap_assert_locked(const struct vm *vm, const struct mm_struct *mm)
+{
+	VM_BUG_ON(lockdep_on(vm->hw) && mm->mm_users && !mm->mmap_sem && "mmap_sem is needed");
+}
+
+MM_INLINE void mmap_assert_write_locked(const struct vm *vm, const struct mm_struct *mm)
+{
+	VM_BUG_ON(lockdep_on(vm->hw) && mm->mm_users && mm->mmap_sem >= 0 && "mmap_sem is needed for writing");
 }
 
 #define for_each_vma(mm, v) for (struct vm_area_struct *v = (mm)->mmap; v; v = v->vm_next)

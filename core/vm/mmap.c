@@ -70,6 +70,7 @@ int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len)
 	int r;
 
 	might_sleep(vm->hw);
+	mmap_assert_write_locked(vm, mm);
 	if (page_unaligned(vm, start) || start > vm->task_size || len > vm->task_size - start)
 		return -EINVAL;
 	len = page_align(vm, len);
@@ -94,9 +95,16 @@ int do_munmap(struct vm *vm, struct mm_struct *mm, vaddr_t start, u64 len)
 
 s64 sys_munmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len)
 {
+	int r;
+
 	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
-	return t->mm ? do_munmap(vm, t->mm, addr, len) : -EINVAL;
+	if (!t->mm)
+		return -EINVAL;
+	mmap_write_lock(vm, t->mm);
+	r = do_munmap(vm, t->mm, addr, len);
+	mmap_write_unlock(vm, t->mm);
+	return r;
 }
 
 /* ---- mmap ---- */
@@ -150,6 +158,7 @@ s64 mmap_region(struct vm *vm, struct mm_struct *mm, const struct mmap_request *
 	int r;
 
 	might_sleep(vm->hw);
+	mmap_assert_write_locked(vm, mm);
 	if (!may_expand_vm(vm, mm, pages) &&
 	    !may_expand_vm(vm, mm, pages - count_vma_pages_range(vm, mm, rq->addr, rq->len)))
 		return -ENOMEM;
@@ -350,7 +359,9 @@ s64 sys_mmap(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 prot, u32
 		if (addr && addr < vm->mmap_min_addr)
 			addr = page_align(vm, vm->mmap_min_addr);
 	}
+	mmap_write_lock(vm, t->mm);
 	r = do_mmap(vm, t->mm, f, addr, len, prot, flags, off >> vm->page_shift, &vm_flags);
+	mmap_write_unlock(vm, t->mm);
 	if (r >= 0 && (vm_flags & VM_LOCKED ||
 		       (flags & (MM_MAP_POPULATE | MM_MAP_NONBLOCK)) == MM_MAP_POPULATE))
 		mm_populate(vm, t, (vaddr_t)r, (vaddr_t)r + page_align(vm, len));

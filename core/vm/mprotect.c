@@ -92,29 +92,16 @@ static int mprotect_fixup(struct vm *vm, struct task *t, struct vm_area_struct *
 	vma_set_page_prot(v);
 	change_protection(vm, v, start, end);
 	if (vm->modern && (old & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && flags & VM_WRITE)
-		mm_populate(vm, t, start, end); /* breaks copy-on-write now, not at the first write */
+		populate_vma_range(vm, t, v, start, end); /* breaks copy-on-write now, not at the first write */
 	return 0;
 }
 
-s64 sys_mprotect(struct vm *vm, struct task *t, vaddr_t start, u64 len, u32 prot)
+/* The range is whole pages; the caller holds mmap_sem for writing. */
+static int do_mprotect(struct vm *vm, struct task *t, vaddr_t start, vaddr_t end, u32 prot, u32 grows)
 {
-	struct vm_area_struct *v, *prev;
-	u32 grows = prot & (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP);
-	vaddr_t end, at;
+	struct vm_area_struct *v = find_vma_slow(vm, t->mm, start), *prev;
+	vaddr_t at;
 
-	might_sleep(vm->hw);
-	charge(vm->hw, COST_SYSCALL);
-	prot &= ~grows;
-	if (grows == (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP) || page_unaligned(vm, start))
-		return -EINVAL;
-	if (!len)
-		return 0;
-	end = start + page_align(vm, len);
-	if (end <= start)
-		return -ENOMEM;
-	if (prot & ~(u32)(VM_RWX))
-		return -EINVAL;
-	v = t->mm ? find_vma_slow(vm, t->mm, start) : NULL;
 	if (!v)
 		return -ENOMEM;
 	if (grows & MM_PROT_GROWSDOWN) { /* down to the start of the stack */
@@ -149,4 +136,30 @@ s64 sys_mprotect(struct vm *vm, struct task *t, vaddr_t start, u64 len, u32 prot
 		if (!v || v->vm_start != at)
 			return -ENOMEM;
 	}
+}
+
+s64 sys_mprotect(struct vm *vm, struct task *t, vaddr_t start, u64 len, u32 prot)
+{
+	u32 grows = prot & (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP);
+	vaddr_t end;
+	int r;
+
+	might_sleep(vm->hw);
+	charge(vm->hw, COST_SYSCALL);
+	prot &= ~grows;
+	if (grows == (MM_PROT_GROWSDOWN | MM_PROT_GROWSUP) || page_unaligned(vm, start))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	end = start + page_align(vm, len);
+	if (end <= start)
+		return -ENOMEM;
+	if (prot & ~(u32)(VM_RWX))
+		return -EINVAL;
+	if (!t->mm)
+		return -ENOMEM;
+	mmap_write_lock(vm, t->mm);
+	r = do_mprotect(vm, t, start, end, prot, grows);
+	mmap_write_unlock(vm, t->mm);
+	return r;
 }

@@ -83,7 +83,7 @@ static s64 move_vma(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u6
 	struct mm_struct *mm = t->mm;
 	struct vm_area_struct *v = find_vma_slow(vm, mm, addr);
 	struct move m = {.mm = mm, .delta = to - addr};
-	bool account = v->vm_flags & VM_ACCOUNT, locked = v->vm_flags & VM_LOCKED;
+	bool account = v->vm_flags & VM_ACCOUNT;
 	int r;
 
 	if (mm->map_count + 3 >= vm->max_map_count)
@@ -105,8 +105,6 @@ static s64 move_vma(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u6
 	}
 	vm_flush_range(vm, mm, addr, addr + old_len);
 	do_munmap(vm, mm, addr, old_len);
-	if (locked && new_len > old_len)
-		mm_populate(vm, t, to + old_len, to + new_len);
 	return (s64)to;
 }
 
@@ -253,14 +251,11 @@ static s64 grow(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 ne
 {
 	struct vm_area_struct *v = find_vma_slow(vm, t->mm, addr);
 	u64 off = (v->vm_pgoff << vm->page_shift) + (addr - v->vm_start);
-	bool locked = v->vm_flags & VM_LOCKED;
 	s64 r;
 
 	if (v->vm_end == addr + old_len && vma_expandable(vm, v, addr + new_len)) {
 		if (grow_in_place(vm, v, addr + new_len))
 			return -ENOMEM;
-		if (locked)
-			mm_populate(vm, t, addr + old_len, addr + new_len);
 		return (s64)addr;
 	}
 	if (!(flags & MM_MREMAP_MAYMOVE))
@@ -269,21 +264,13 @@ static s64 grow(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 ne
 	return r < 0 ? r : move_vma(vm, t, addr, old_len, new_len, (vaddr_t)r);
 }
 
-s64 sys_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, u32 flags, vaddr_t to,
-	       vaddr_t place)
+/* Whole pages, something is to be left; the caller holds mmap_sem for writing. */
+static s64 do_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, u32 flags, vaddr_t to,
+		     vaddr_t place)
 {
 	u64 charged;
 	s64 r;
 
-	might_sleep(vm->hw);
-	charge(vm->hw, COST_SYSCALL);
-	if (!t->mm || flags & ~(u32)(MM_MREMAP_MAYMOVE | MM_MREMAP_FIXED) ||
-	    (flags & MM_MREMAP_FIXED && !(flags & MM_MREMAP_MAYMOVE)) || page_unaligned(vm, addr))
-		return -EINVAL;
-	old_len = page_align(vm, old_len);
-	new_len = page_align(vm, new_len);
-	if (!new_len)
-		return -EINVAL;
 	if (flags & MM_MREMAP_FIXED)
 		return mremap_to(vm, t, addr, old_len, new_len, to);
 	if (vm->modern && !vma_at(vm, t->mm, addr))
@@ -299,5 +286,31 @@ s64 sys_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new
 		return r;
 	r = grow(vm, t, addr, old_len, new_len, flags);
 	vm->committed -= r < 0 ? charged : 0;
+	return r;
+}
+
+s64 sys_mremap(struct vm *vm, struct task *t, vaddr_t addr, u64 old_len, u64 new_len, u32 flags, vaddr_t to,
+	       vaddr_t place)
+{
+	const struct vm_area_struct *v;
+	bool locked;
+	s64 r;
+
+	might_sleep(vm->hw);
+	charge(vm->hw, COST_SYSCALL);
+	if (!t->mm || flags & ~(u32)(MM_MREMAP_MAYMOVE | MM_MREMAP_FIXED) ||
+	    (flags & MM_MREMAP_FIXED && !(flags & MM_MREMAP_MAYMOVE)) || page_unaligned(vm, addr))
+		return -EINVAL;
+	old_len = page_align(vm, old_len);
+	new_len = page_align(vm, new_len);
+	if (!new_len)
+		return -EINVAL;
+	mmap_write_lock(vm, t->mm);
+	r = do_mremap(vm, t, addr, old_len, new_len, flags, to, place);
+	v = r >= 0 && new_len > old_len ? vma_index_find(vm, t->mm, (vaddr_t)r) : NULL;
+	locked = v && v->vm_flags & VM_LOCKED;
+	mmap_write_unlock(vm, t->mm);
+	if (locked)
+		mm_populate(vm, t, (vaddr_t)r + old_len, (vaddr_t)r + new_len);
 	return r;
 }

@@ -17,6 +17,8 @@ void vm_wait_on_page_writeback(struct vm *vm, struct page *p);
 MM_INLINE void lock_page(struct vm *vm, struct page *p)
 {
 	might_sleep(vm->hw);
+	if (lockdep_on(vm->hw))
+		lockdep_may_take(vm->hw, LOCK_PAGE, false);
 	while (MM_UNLIKELY(!trylock_page(p)))
 		vm_wait_on_page_locked(vm, p);
 }

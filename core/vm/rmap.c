@@ -52,8 +52,10 @@ MM_INLINE int walk_anon(struct vm *vm, struct page *p, const struct rmap_walk_co
 
 	if (!a)
 		return answer;
+	lock_model(vm->hw, LOCK_ANON_VMA, a->root);
 	anon_vma_interval_tree_foreach(avc, &a->rb_root, p->index,
 				       p->index) if (visit(vm, p, avc->vma, rwc, &answer)) break;
+	unlock_model(vm->hw, LOCK_ANON_VMA, a->root);
 	return answer;
 }
 
@@ -65,8 +67,10 @@ MM_INLINE int walk_file(struct vm *vm, struct page *p, const struct rmap_walk_co
 	BUG_ON(!PageLocked(p));
 	if (!m)
 		return answer;
+	lock_model(vm->hw, LOCK_I_MMAP, m);
 	vma_interval_tree_foreach(v, &m->host->i_mmap, p->index,
 				  p->index) if (visit(vm, p, v, rwc, &answer)) break;
+	unlock_model(vm->hw, LOCK_I_MMAP, m);
 	return answer;
 }
 

@@ -83,18 +83,33 @@ static int note_file(struct unuse *u, struct vm_file *f)
 	return 0;
 }
 
+static int note_mm(struct unuse *u, struct mm_struct *mm)
+{
+	int r = 0;
+
+	mmap_read_lock(u->vm, mm);
+	for_each_vma(mm, v) {
+		u->vma = v;
+		r = pte_range(u->vm, mm, v->vm_start, v->vm_end, note_leaf, u);
+		if (r)
+			break;
+	}
+	mmap_read_unlock(u->vm, mm);
+	return r;
+}
+
 static int note_all(struct unuse *u)
 {
 	struct mm_struct *mm;
 	struct vm_file *f;
 
 	u->nr = 0;
-	list_for_each_entry(mm, &u->vm->mms, all)
-		for_each_vma(mm, v) {
-			u->vma = v;
-			if (pte_range(u->vm, mm, v->vm_start, v->vm_end, note_leaf, u))
-				return -ENOMEM;
-		}
+	list_for_each_entry(mm, &u->vm->mms, all) {
+		int r = note_mm(u, mm);
+
+		if (r)
+			return r;
+	}
 	list_for_each_entry(f, &u->vm->files.files, all)
 		if (f->shmem && note_file(u, f))
 			return -ENOMEM;
@@ -197,8 +212,13 @@ static int unuse_mapped(struct unuse *u, u32 offset)
 	vm_wait_on_page_writeback(u->vm, p);
 	if (!PageUptodate(p))
 		r = -EIO;
-	for (u32 i = u->first[offset]; i && !r; i = u->users[i - 1].next)
+	for (u32 i = u->first[offset]; i && !r; i = u->users[i - 1].next) {
+		struct mm_struct *mm = u->users[i - 1].vma->vm_mm;
+
+		BUG_ON(!mmap_read_trylock(u->vm, mm)); /* under the page lock; swapoff is alone with its tasks */
 		r = unuse_pte(u->vm, &u->users[i - 1], p, e);
+		mmap_read_unlock(u->vm, mm);
+	}
 	if (!r) {
 		if (PageSwapCache(p) && page_swp_entry(p).v == e.v && !swap_count(sw, e))
 			delete_from_swap_cache(sw, p);

@@ -233,7 +233,9 @@ static int map_stack(struct vm *vm, struct mm_struct *mm, vaddr_t top)
 		      VM_ACCOUNT | VM_SOFTDIRTY;
 	v->vm_page_prot = vm_get_page_prot(v->vm_flags);
 	mm->start_stack = top;
+	mmap_write_lock(vm, mm);
 	r = insert_vm_struct(vm, mm, v);
+	mmap_write_unlock(vm, mm);
 	if (r)
 		kmem_cache_free(vm->vma_cache, vm->hw->cpu, v);
 	return r;

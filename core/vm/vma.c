@@ -89,6 +89,7 @@ static void account(struct vm *vm, struct mm_struct *mm, const struct vm_area_st
 int vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, struct vma_link *l)
 {
 	might_sleep(vm->hw);
+	mmap_assert_write_locked(vm, mm);
 	v->vm_mm = mm;
 	if (vma_index_insert(vm, mm, v, l))
 		return -ENOMEM;
@@ -326,6 +327,7 @@ struct vm_area_struct *vma_merge(struct vm *vm, const struct vma_merge *m)
 	bool next_fits;
 
 	might_sleep(vm->hw);
+	mmap_assert_write_locked(vm, m->mm);
 	if (m->flags & VM_SPECIAL)
 		return NULL;
 	area = next = prev ? prev->vm_next : m->mm->mmap;
@@ -360,6 +362,7 @@ int split_vma_unlimited(struct vm *vm, struct vm_area_struct *v, vaddr_t addr, b
 	u64 upper = v->vm_pgoff + ((addr - v->vm_start) >> vm->page_shift);
 
 	might_sleep(vm->hw);
+	mmap_assert_write_locked(vm, mm);
 	n = vma_dup(vm, v);
 	VM_BUG_ON(addr <= v->vm_start || addr >= v->vm_end);
 	if (!n)

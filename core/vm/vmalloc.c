@@ -177,8 +177,10 @@ static struct vmap_area *alloc_vmap_area(struct vmalloc *v, unsigned cpu, u64 si
 	a->va_start = addr;
 	a->va_end = addr + size;
 	list_init(&a->purge);
+	lock_model(v->phys->hw, LOCK_VMAP_AREA, v);
 	insert_area(v, a);
 	v->cache = &a->rb_node;
+	unlock_model(v->phys->hw, LOCK_VMAP_AREA, v);
 	return a;
 }
 

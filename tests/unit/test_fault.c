@@ -563,10 +563,10 @@ static void test_lock_page_or_retry(void **state)
 	assert_true(trylock_page(u.p));
 	assert_false(trylock_page(u.p));
 	vmf.flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT;
-	mmap_read_lock(vmf.mm);
+	mmap_read_lock(r.vm, vmf.mm);
 	assert_false(lock_page_or_retry(&vmf, u.p));
 	assert_int_equal(vmf.mm->mmap_sem, 1);
-	mmap_read_unlock(vmf.mm);
+	mmap_read_unlock(r.vm, vmf.mm);
 	assert_int_equal(get_user_pages(r.vm, r.t, r.t->mm, A, 1, FOLL_NOWAIT, &got), -EBUSY);
 	clock_add_daemon(r.vm->hw, unlock_step, &u, r.vm->hw->now + 100000, 0);
 	vmf.flags = 0;

@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A12.5: whoever may sleep says so: every function of spec 12 s2 (tests/api.def) is called outside and inside
- * of atomic context, and in an interrupt, on a machine of its own. A failed assertion jumps back here: this
- * file's mm_bug() is linked in place of core/base/bug.c.
+ * of atomic context, and in an interrupt, on a machine of its own.
  */
 #include "tests/api_rig.h"
-
-static jmp_buf bug;
-static bool armed;
-static char bug_text[256];
-
-_Noreturn void mm_bug(const char *file, int line, const char *cond)
-{
-	snprintf(bug_text, sizeof(bug_text), "%s:%d: %s", file, line, cond);
-	if (!armed) {
-		fprintf(stderr, "BUG: %s\n", bug_text);
-		abort();
-	}
-	longjmp(bug, 1);
-}
+#include "tests/bug_hook.h"
 
 /* ---- the calls ---- */
 
@@ -231,18 +217,12 @@ static void leave(struct hw *hw, enum scene scene)
 static bool fires(const struct entry *e, enum scene scene, gfp_t gfp)
 {
 	static struct api_rig r; /* outlives the jump */
-	volatile bool fired = false;
+	bool fired;
 
 	api_rig_up(&r);
 	r.gfp = gfp;
 	enter(r.hw, scene);
-	if (!setjmp(bug)) {
-		armed = true;
-		e->call(&r);
-	} else {
-		fired = true;
-	}
-	armed = false;
+	fired = BUG_FIRES(e->call(&r));
 	if (fired)
 		r.hw->cpus[0].preempt_count = 0; /* wherever the jump came from */
 	else
@@ -256,7 +236,6 @@ static void expect(const struct entry *e, enum scene scene, gfp_t gfp, bool want
 {
 	static const char *const names[] = {"outside", "without preemption", "in an interrupt", "under a spin lock"};
 
-	bug_text[0] = 0;
 	if (fires(e, scene, gfp) != want)
 		fail_msg("%s %s %s%s", e->name, want ? "is silent" : "asserts", names[scene], bug_text);
 	if (want && !strstr(bug_text, "atomic") && !strstr(bug_text, "interrupt"))

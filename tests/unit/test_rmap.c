@@ -396,9 +396,9 @@ static void test_A08_8(void **state)
 	/* locked: FAIL becomes MLOCK, unless mmap_sem is held for writing */
 	vma(&f, P)->vm_flags |= VM_LOCKED;
 	lru_add_drain_all(&f.vm->lru);
-	mmap_write_lock(f.t[P]->mm);
+	mmap_write_lock(f.vm, f.t[P]->mm);
 	assert_int_equal(unmap(&f, x, TTU_UNMAP), SWAP_AGAIN);
-	mmap_write_unlock(f.t[P]->mm);
+	mmap_write_unlock(f.vm, f.t[P]->mm);
 	assert_int_equal(unmap(&f, x, TTU_UNMAP), SWAP_MLOCK);
 	assert_true(PageMlocked(x) && PageUnevictable(x));
 	munlock_page(f.vm, x);
