@@ -65,6 +65,8 @@ struct bench_case {
 	double arg_goals[BENCH_MAX_ARGS];  /* in the order of args; 0: goal holds */
 	double arg_rivals[BENCH_MAX_ARGS]; /* 0: rival holds */
 	const char *rival_name;   /* whose figure it is, and where it was measured */
+	const char *rival_case;   /* instead: a case of the suite that runs before this one; its median is the rival, */
+	double rival_part;        /* and this part of it the goal */
 };
 
 /* Keeps the compiler from optimising away a value, or from remembering memory. */

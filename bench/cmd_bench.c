@@ -244,6 +244,33 @@ static void add_json(struct report *rep, const struct gbench_result *r, const do
 	json_array_append_new(rep->benches, o);
 }
 
+/* The rival that ran before @r, if it did: what this machine can do at most, today. */
+static void measured_rival(const struct report *rep, struct gbench_result *r)
+{
+	size_t i;
+	json_t *o;
+
+	if (!r->c->rival_case)
+		return;
+	json_array_foreach(rep->benches, i, o) {
+		if (strcmp(json_string_value(json_object_get(o, "suite")), r->c->suite) ||
+		    strcmp(json_string_value(json_object_get(o, "case")), r->c->rival_case))
+			continue;
+		r->rival = json_number_value(json_object_get(o, "median"));
+		r->goal = r->rival * r->c->rival_part;
+	}
+}
+
+static void report_result(struct report *rep, const struct gbench_result *r, const double *v)
+{
+	struct gbench_result with_rival = *r;
+
+	measured_rival(rep, &with_rival);
+	if (!rep->args->quiet)
+		print_row(rep, &with_rival, v);
+	add_json(rep, &with_rival, v);
+}
+
 static void on_result(void *self, const struct gbench_result *r)
 {
 	struct report *rep = self;
@@ -262,9 +289,7 @@ static void on_result(void *self, const struct gbench_result *r)
 	}
 	for (unsigned i = 0; i < r->repetitions && i < GBENCH_MAX_REPETITIONS; i++)
 		v[i] = in_unit(r, r->ns[i]);
-	if (!rep->args->quiet)
-		print_row(rep, r, v);
-	add_json(rep, r, v);
+	report_result(rep, r, v);
 	progress(rep, r, false);
 	for (unsigned i = 0; rep->csv && i < r->repetitions; i++)
 		fprintf(rep->csv, "%s,%s,%s,%lld,%u,%u,%s,%.6g\n", r->name, r->c->suite, r->c->name,
