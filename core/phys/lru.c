@@ -40,44 +40,13 @@ void lru_destroy(struct lru *lru)
 
 /* ---- lists ---- */
 
-MM_INLINE void mod_lru_size(const struct lru *lru, const struct page *p, enum lru_list l, s64 delta)
-{
-	mod_zone_page_state(page_zone(lru->phys, p), (enum zone_stat_item)(NR_INACTIVE_ANON + l),
-			    delta);
-}
-
-MM_INLINE void link_page(struct lru *lru, struct page *p, enum lru_list l)
-{
-	VM_BUG_ON(PageLRU(p));
-	SetPageLRU(p);
-	if (MM_UNLIKELY(lru->mglru) && lru_gen_add(lru, p, false))
-		return;
-	plist_add_head(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
-	mod_lru_size(lru, p, l, 1);
-}
-
-MM_INLINE void unlink_page(struct lru *lru, struct page *p, enum lru_list l)
-{
-	VM_BUG_ON(!PageLRU(p));
-	ClearPageLRU(p);
-	if (MM_UNLIKELY(lru->mglru) && lru_gen_del(lru, p))
-		return;
-	plist_del(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
-	mod_lru_size(lru, p, l, -1);
-}
-
-void add_page_to_lru_list(struct lru *lru, struct page *p, enum lru_list l)
-{
-	link_page(lru, p, l);
-}
-
 void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_list l)
 {
 	struct page *map = lru->phys->memmap;
 
 	if (MM_UNLIKELY(lru->mglru)) {
 		for (u32 i = 0; i < n; i++)
-			link_page(lru, &map[frames[i]], l);
+			add_page_to_lru_list(lru, &map[frames[i]], l);
 		return;
 	}
 	if (!n)
@@ -94,21 +63,6 @@ void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_l
 		}
 	}
 	plist_add_heads(map, &page_lruvec(lru, &map[frames[0]])->lists[l], frames, n);
-}
-
-void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l)
-{
-	VM_BUG_ON(PageLRU(p));
-	SetPageLRU(p);
-	if (MM_UNLIKELY(lru->mglru) && lru_gen_add(lru, p, true))
-		return;
-	plist_add_tail(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
-	mod_lru_size(lru, p, l, 1);
-}
-
-void del_page_from_lru_list(struct lru *lru, struct page *p, enum lru_list l)
-{
-	unlink_page(lru, p, l);
 }
 
 u64 lruvec_size(const struct lru *lru, const struct lruvec *vec, enum lru_list l, unsigned max_type)
@@ -181,7 +135,7 @@ static void drain_moving(struct lru *lru, struct pagevec *pv,
 /* A page to its list. */
 static void add_fn(struct lru *lru, struct page *p)
 {
-	link_page(lru, p, page_lru(p));
+	add_page_to_lru_list(lru, p, page_lru(p));
 	update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), PageActive(p));
 	if (MM_UNLIKELY(lru->phys->hw->events != NULL))
 		trace_insertion(lru, p);
@@ -248,9 +202,9 @@ static void activate_fn(struct lru *lru, struct page *p)
 {
 	if (!PageLRU(p) || PageActive(p) || PageUnevictable(p))
 		return;
-	unlink_page(lru, p, page_lru(p));
+	del_page_from_lru_list(lru, p, page_lru(p));
 	SetPageActive(p);
-	link_page(lru, p, page_lru(p));
+	add_page_to_lru_list(lru, p, page_lru(p));
 	trace_event(lru->phys->hw, EVENT_LRU_ACTIVATE, page_to_pfn(lru->phys, p));
 	count_event(lru, EV_PGACTIVATE);
 	update_reclaim_stat(page_lruvec(lru, p), page_is_file_cache(p), true);
@@ -261,7 +215,7 @@ static void rotate_fn(struct lru *lru, struct page *p)
 	if (!PageLRU(p) || PageActive(p) || PageUnevictable(p))
 		return;
 	if (MM_UNLIKELY(lru->mglru)) { /* from whatever generation to the oldest */
-		unlink_page(lru, p, page_lru(p));
+		del_page_from_lru_list(lru, p, page_lru(p));
 		ClearPageActive(p);
 		add_page_to_lru_tail(lru, p, page_lru(p));
 	} else {
@@ -276,11 +230,11 @@ static void deactivate_fn(struct lru *lru, struct page *p)
 
 	if (!PageLRU(p) || PageUnevictable(p) || page_mapped(p))
 		return;
-	unlink_page(lru, p, page_lru(p));
+	del_page_from_lru_list(lru, p, page_lru(p));
 	p->flags &= ~(1u << PG_active | 1u << PG_referenced);
 	if (busy) { /* write-back will end some day, and PG_reclaim move it on */
 		SetPageReclaim(p);
-		link_page(lru, p, page_lru(p));
+		add_page_to_lru_list(lru, p, page_lru(p));
 	} else {
 		add_page_to_lru_tail(lru, p, page_lru(p));
 		count_event(lru, EV_PGROTATED);
@@ -380,11 +334,11 @@ void mark_page_lazyfree(struct lru *lru, struct page *p)
 
 	if (!PageLRU(p) || !PageAnon(p) || !PageSwapBacked(p) || PageSwapCache(p) || PageUnevictable(p))
 		return;
-	unlink_page(lru, p, page_lru(p));
+	del_page_from_lru_list(lru, p, page_lru(p));
 	ClearPageActive(p);
 	ClearPageReferenced(p);
 	ClearPageSwapBacked(p);
-	link_page(lru, p, LRU_INACTIVE_FILE);
+	add_page_to_lru_list(lru, p, LRU_INACTIVE_FILE);
 	count_event(lru, EV_PGLAZYFREE);
 	if (active)
 		count_event(lru, EV_PGDEACTIVATE);
@@ -395,31 +349,22 @@ void mark_page_lazyfree(struct lru *lru, struct page *p)
 
 void lru_add_now(struct lru *lru, struct page *p)
 {
-	link_page(lru, p, page_lru(p));
+	add_page_to_lru_list(lru, p, page_lru(p));
 }
 
 void lru_add_unevictable(struct lru *lru, struct page *p)
 {
 	ClearPageActive(p);
 	SetPageUnevictable(p);
-	link_page(lru, p, LRU_UNEVICTABLE);
+	add_page_to_lru_list(lru, p, LRU_UNEVICTABLE);
 }
 
 bool lru_isolate(struct lru *lru, struct page *p)
 {
 	if (!PageLRU(p))
 		return false;
-	unlink_page(lru, p, page_lru(p));
+	del_page_from_lru_list(lru, p, page_lru(p));
 	return true;
-}
-
-int isolate_lru_page(struct lru *lru, struct page *p)
-{
-	if (!PageLRU(p))
-		return -EBUSY;
-	get_page(p);
-	unlink_page(lru, p, page_lru(p));
-	return 0;
 }
 
 void putback_lru_page_slow(struct lru *lru, struct page *p)

@@ -20,6 +20,8 @@
 #ifndef MEMRIG_LRU_H
 #define MEMRIG_LRU_H
 
+#include <errno.h>
+
 #include "core/phys/lru_gen_lists.h"
 #include "core/phys/mmzone.h"
 
@@ -84,6 +86,44 @@ MM_INLINE struct lruvec *page_lruvec(const struct lru *lru, const struct page *p
 MM_INLINE struct lruvec *zone_lruvec(const struct lru *lru, const struct zone *z)
 {
 	return lru->vec[z->slot + 1];
+}
+
+/* ---- list, flags and counters together, for those who move pages between lists themselves ---- */
+
+MM_INLINE void mod_lru_size(const struct lru *lru, const struct page *p, enum lru_list l, s64 delta)
+{
+	mod_zone_page_state(page_zone(lru->phys, p), (enum zone_stat_item)(NR_INACTIVE_ANON + l),
+			    delta);
+}
+
+MM_INLINE void add_page_to_lru_list(struct lru *lru, struct page *p, enum lru_list l)
+{
+	VM_BUG_ON(PageLRU(p));
+	SetPageLRU(p);
+	if (MM_UNLIKELY(lru->mglru) && lru_gen_add(lru, p, false))
+		return;
+	plist_add_head(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
+	mod_lru_size(lru, p, l, 1);
+}
+
+MM_INLINE void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l)
+{
+	VM_BUG_ON(PageLRU(p));
+	SetPageLRU(p);
+	if (MM_UNLIKELY(lru->mglru) && lru_gen_add(lru, p, true))
+		return;
+	plist_add_tail(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
+	mod_lru_size(lru, p, l, 1);
+}
+
+MM_INLINE void del_page_from_lru_list(struct lru *lru, struct page *p, enum lru_list l)
+{
+	VM_BUG_ON(!PageLRU(p));
+	ClearPageLRU(p);
+	if (MM_UNLIKELY(lru->mglru) && lru_gen_del(lru, p))
+		return;
+	plist_del(lru->phys->memmap, &page_lruvec(lru, p)->lists[l], p);
+	mod_lru_size(lru, p, l, -1);
 }
 
 /* mglru: the current task is handling a fault, of an area whose accesses tell of the future. */
@@ -156,7 +196,14 @@ MM_INLINE bool lru_charge(struct lru *lru)
 }
 
 /* Takes @p off its list with a reference of its own: 0, or -EBUSY if it is on none. Atomic. */
-int isolate_lru_page(struct lru *lru, struct page *p);
+MM_INLINE int isolate_lru_page(struct lru *lru, struct page *p)
+{
+	if (!PageLRU(p))
+		return -EBUSY;
+	get_page(p);
+	del_page_from_lru_list(lru, p, page_lru(p));
+	return 0;
+}
 /* Back through the batch, or to the unevictable list if mlocked; drops isolate's reference. Atomic. */
 void putback_lru_page_slow(struct lru *lru, struct page *p);
 MM_INLINE void putback_lru_page(struct lru *lru, struct page *p)
@@ -180,11 +227,6 @@ MM_INLINE void update_reclaim_stat(struct lruvec *v, bool file, bool rotated)
 	if (rotated)
 		v->recent_rotated[file]++;
 }
-
-/* For those who move pages between lists themselves: list, flags and counters together. */
-void add_page_to_lru_list(struct lru *lru, struct page *p, enum lru_list l);
-void add_page_to_lru_tail(struct lru *lru, struct page *p, enum lru_list l);
-void del_page_from_lru_list(struct lru *lru, struct page *p, enum lru_list l);
 
 /* add_page_to_lru_list() for @n pages of one lruvec, in this order. */
 void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_list l);

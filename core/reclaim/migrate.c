@@ -60,17 +60,20 @@ void putback_movable_pages(struct vm *vm, struct page_list *from)
 
 /* ---- mappings ---- */
 
-MM_INLINE void map_again(struct vm *vm, struct page *new, const struct vm_area_struct *v, vaddr_t addr,
-			 pt_slot *slot, bool write)
+/* The descriptor of @new where the old page was mapped: not young, not dirty, writable if it was and may be. */
+MM_INLINE pte_t moved_pte(const struct vm *vm, const struct page *new, const struct vm_area_struct *v, bool write)
 {
-	pte_t pte =
-		pte_make((paddr_t)page_to_pfn(vm->phys, new) << vm->page_shift, v->vm_page_prot);
+	pte_t pte = pte_make((paddr_t)page_to_pfn(vm->phys, new) << vm->page_shift, v->vm_page_prot);
 
 	pte = pte_mkold(pte);
-	if (write && v->vm_flags & VM_WRITE)
-		pte = pte_mkwrite(pte);
+	return write && v->vm_flags & VM_WRITE ? pte_mkwrite(pte) : pte;
+}
+
+static void map_again(struct vm *vm, struct page *new, const struct vm_area_struct *v, vaddr_t addr,
+		      pt_slot *slot, bool write)
+{
 	get_page(new);
-	set_pte(vm, slot, pte);
+	set_pte(vm, slot, moved_pte(vm, new, v, write));
 	charge(vm->hw, COST_PTE_OP);
 	if (PageAnon(new))
 		page_add_anon_rmap(vm, new, v, addr, false);
@@ -295,6 +298,19 @@ static void return_new_page(const struct migrate_request *rq, struct page *p)
 	}
 }
 
+/* The one mapping of an anonymous page goes over, with its reference, and its count between zones. */
+static void move_mapcount(struct vm *vm, struct page *old, struct page *new)
+{
+	old->_mapcount = 0;
+	old->_count--;
+	new->_mapcount = 1;
+	new->_count++;
+	if (MM_LIKELY(!((old->flags ^ new->flags) >> PAGE_ZONE_SHIFT)))
+		return;
+	dec_zone_page_state(vm->phys, old, NR_ANON_PAGES);
+	inc_zone_page_state(vm->phys, new, NR_ANON_PAGES);
+}
+
 /*
  * The common page: anonymous, mapped once, held by nobody else, nothing going on with it. Then all steps succeed,
  * so that its descriptor is looked for once and goes from the old frame to the new one at once; everything is
@@ -314,15 +330,16 @@ static bool move_simple_page(struct vm *vm, struct page *old, struct page *new)
 	count_flush(vm, at.vma->vm_mm, at.addr);
 	if (pte_dirty(at.pte))
 		SetPageDirty(old);
-	charge(vm->hw, COST_PTE_OP);
-	page_remove_rmap(vm, old);
-	old->_count--;
+	charge_n(vm->hw, COST_PTE_OP, 2);
 	new->index = old->index;
 	new->mapping = old->mapping;
 	SetPageSwapBacked(new);
 	migrate_page_copy(vm, old, new);
-	map_again(vm, new, at.vma, at.addr, at.slot, pte_write(at.pte));
+	set_pte(vm, at.slot, moved_pte(vm, new, at.vma, pte_write(at.pte)));
+	move_mapcount(vm, old, new);
 	old->mapping = 0;
+	if (MM_UNLIKELY(at.vma->vm_flags & VM_LOCKED))
+		mlock_page(vm, new);
 	return true;
 }
 
