@@ -62,10 +62,14 @@ MM_INLINE struct pt_hit user_walk(const struct pt_geometry *g, struct vm *vm, co
 				  unsigned access)
 {
 	pt_slot *slot = g->family == PT_ARM64 ? pte_remembered(g, vm, mm, addr) : NULL;
+	struct pt_hit r;
 
 	if (slot)
 		return pt_user_leaf_arm64(g, (u64 *)(void *)slot, addr, (enum pt_access)access, vm->hwad);
-	return pt_user_body(g, &vm->mem, mm->pgd, addr, (enum pt_access)access, vm->hwad);
+	r = pt_user_body(g, &vm->mem, mm->pgd, addr, (enum pt_access)access, vm->hwad);
+	if (r.fault && r.level == 3 && addr < vm->task_size && r.fault != PT_F_EXTERNAL)
+		pte_remember(g, vm, mm, addr, r.slot);
+	return r;
 }
 
 MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm, struct task *t,
@@ -78,8 +82,6 @@ MM_INLINE enum mm_op_res access_body(const struct pt_geometry *g, struct vm *vm,
 	r = user_walk(g, vm, t->mm, addr, access);
 	if (MM_LIKELY(!r.fault))
 		return RES_NONE;
-	if (MM_LIKELY(r.level == 3 && addr < vm->task_size && r.fault != PT_F_EXTERNAL))
-		pte_remember(g, vm, t->mm, addr, r.slot);
 	return fault_answer(vm, take_fault(vm, t, addr, access, &r));
 }
 

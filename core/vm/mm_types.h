@@ -132,6 +132,7 @@ struct task {
 	struct mm_struct *mm; /* NULL before spawn and after exit */
 	struct vm_area_struct *vmacache[VMACACHE_SIZE];
 	u32 vmacache_seqnum;
+	u32 vmacache_last; /* entry found last: looked at first */
 	u32 pid, tid, index;
 	u64 minflt, majflt;
 	u64 stall_ns[NR_STALLS]; /* virtual time it waited, by reason */

@@ -21,13 +21,16 @@ struct vm_area_struct *find_vma_cached(struct vm *vm, struct task *t, vaddr_t ad
 	for (unsigned i = 0; i < VMACACHE_SIZE; i++) {
 		v = t->vmacache[i];
 		if (v && v->vm_start <= addr && addr < v->vm_end) {
+			t->vmacache_last = i;
 			count_vm_event(vm->hw, vm->hw->cpu, EV_VMACACHE_HITS);
 			return v;
 		}
 	}
 	v = find_vma_slow(vm, t->mm, addr);
-	if (v)
-		t->vmacache[(addr >> vm->page_shift) & (VMACACHE_SIZE - 1)] = v;
+	if (v) {
+		t->vmacache_last = (addr >> vm->page_shift) & (VMACACHE_SIZE - 1);
+		t->vmacache[t->vmacache_last] = v;
+	}
 	return v;
 }
 

@@ -24,7 +24,7 @@ struct vm_area_struct *find_vma_cached(struct vm *vm, struct task *t, vaddr_t ad
 /* The same, by way of the task's cache of four VMAs. Atomic. (spec 06 s2) */
 MM_INLINE struct vm_area_struct *find_vma(struct vm *vm, struct task *t, vaddr_t addr)
 {
-	struct vm_area_struct *v = t->vmacache[(addr >> vm->page_shift) & (VMACACHE_SIZE - 1)];
+	struct vm_area_struct *v = t->vmacache[t->vmacache_last];
 
 	if (MM_LIKELY(v && t->vmacache_seqnum == t->mm->vmacache_seqnum && v->vm_start <= addr &&
 		      addr < v->vm_end)) {
