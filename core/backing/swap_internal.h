@@ -3,6 +3,8 @@
 #ifndef MEMRIG_SWAP_INTERNAL_H
 #define MEMRIG_SWAP_INTERNAL_H
 
+#include <errno.h>
+
 #include "core/backing/swap.h"
 
 /* Area of @e, or NULL if the entry names no slot. */
@@ -33,6 +35,19 @@ MM_INLINE u32 slot_count(const struct swap_info_struct *si, u32 offset)
 
 /* Nothing refers to the slot and no page caches it. */
 void slot_unused(struct swap *sw, struct swap_info_struct *si, u32 offset);
+
+/* The cache takes hold of a slot in use. 0, -EEXIST, -ENOENT: swapcache_prepare(). */
+MM_INLINE int slot_hold(struct swap_info_struct *si, u32 offset)
+{
+	u8 *byte = &si->swap_map[offset];
+
+	if (*byte & SWAP_HAS_CACHE)
+		return -EEXIST;
+	if (!*byte || *byte == SWAP_MAP_BAD)
+		return -ENOENT;
+	*byte |= SWAP_HAS_CACHE;
+	return 0;
+}
 
 /* No page table refers to the slot of @p, which is in the cache. */
 MM_INLINE bool page_slot_unused(const struct swap *sw, const struct page *p)

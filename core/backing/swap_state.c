@@ -31,10 +31,9 @@ struct page *swap_cache_peek(const struct swap *sw, swp_entry_t e)
 	return peek(sw, e);
 }
 
-MM_INLINE int add_to_cache(struct swap *sw, struct page *p, swp_entry_t e)
+/* @si: the area of @e. */
+MM_INLINE void add_to_cache(struct swap *sw, struct swap_info_struct *si, struct page *p, swp_entry_t e)
 {
-	struct swap_info_struct *si = swap_info_of(sw, e);
-
 	VM_BUG_ON(!PageLocked(p) || PageSwapCache(p) || !PageSwapBacked(p));
 	BUG_ON(!si || si->cache[swp_offset(e)]);
 	get_page(p);
@@ -44,12 +43,12 @@ MM_INLINE int add_to_cache(struct swap *sw, struct page *p, swp_entry_t e)
 	si->nr_cached++;
 	sw->nr_cached++;
 	inc_zone_page_state(sw->phys, p, NR_FILE_PAGES);
-	return 0;
 }
 
 int add_to_swap_cache(struct swap *sw, struct page *p, swp_entry_t e)
 {
-	return add_to_cache(sw, p, e);
+	add_to_cache(sw, swap_info_of(sw, e), p, e);
+	return 0;
 }
 
 /* Out of the table and off its slot; the reference remains. */
@@ -91,9 +90,8 @@ void swap_cache_leave_shadow(struct swap *sw, const struct page *p, u64 shadow)
 }
 
 /* @p is read in again. */
-static void refault(struct swap *sw, struct page *p, swp_entry_t e)
+static void refault(struct swap *sw, struct swap_info_struct *si, struct page *p, swp_entry_t e)
 {
-	struct swap_info_struct *si = swap_info_of(sw, e);
 	u64 shadow = si->shadows ? si->shadows[swp_offset(e)] : 0;
 
 	if (!shadow)
@@ -130,10 +128,7 @@ bool add_to_swap(struct swap *sw, struct page *p)
 	VM_BUG_ON(!PageLocked(p) || !PageUptodate(p));
 	if (!e.v)
 		return false;
-	if (add_to_cache(sw, p, e)) {
-		swapcache_free(sw, e);
-		return false;
-	}
+	add_to_cache(sw, swap_info_of(sw, e), p, e);
 	SetPageDirty(p);
 	return true;
 }
@@ -152,38 +147,36 @@ struct page *lookup_swap_cache(struct swap *sw, swp_entry_t e)
 
 /* ---- reading ---- */
 
-struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
+static struct page *peek_get(const struct swap *sw, swp_entry_t e)
 {
 	struct page *p = peek(sw, e);
 
-	cpu_might_sleep_if(gfp & MM_GFP_WAIT, sw->hw, sw->hw->cpu);
-	if (p) {
+	if (p)
 		get_page(p);
+	return p;
+}
+
+struct page *read_swap_cache_async(struct swap *sw, swp_entry_t e, gfp_t gfp)
+{
+	struct page *p = peek_get(sw, e);
+	struct swap_info_struct *si;
+
+	cpu_might_sleep_if(gfp & MM_GFP_WAIT, sw->hw, sw->hw->cpu);
+	if (p)
 		return p;
-	}
 	p = lru_charge(sw->lru) ? alloc_page(sw->phys, sw->hw->cpu, gfp) : NULL;
 	if (!p)
 		return NULL;
-	/* The allocation may have reclaimed: the slot may be gone, or its page back in the cache.
-	 */
-	if (swapcache_prepare(sw, e)) {
+	/* The allocation may have reclaimed: the slot may be gone, or its page back in the cache. */
+	si = swap_info_of(sw, e);
+	if (!si || slot_hold(si, swp_offset(e))) {
 		lru_put_page(sw->lru, p);
-		p = swap_cache_peek(sw, e);
-		if (p)
-			get_page(p);
-		return p;
+		return peek_get(sw, e);
 	}
-	SetPageLocked(p);
-	SetPageSwapBacked(p);
-	if (add_to_cache(sw, p, e)) {
-		ClearPageSwapBacked(p);
-		unlock_page(p);
-		swapcache_free(sw, e);
-		lru_put_page(sw->lru, p);
-		return NULL;
-	}
-	refault(sw, p, e);
-	if (!swap_info_of(sw, e)->shadows && !sw->lru->mglru) /* nobody knows: it was in use (4.20 to 5.8) */
+	p->flags |= 1u << PG_locked | 1u << PG_swapbacked;
+	add_to_cache(sw, si, p, e);
+	refault(sw, si, p, e);
+	if (!si->shadows && !sw->lru->mglru) /* nobody knows: it was in use (4.20 to 5.8) */
 		SetPageWorkingset(p);
 	lru_cache_add(sw->lru, p);
 	swap_readpage(sw, p);

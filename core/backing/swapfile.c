@@ -448,17 +448,8 @@ void swap_shmem_alloc(struct swap *sw, swp_entry_t e)
 int swapcache_prepare(struct swap *sw, swp_entry_t e)
 {
 	struct swap_info_struct *si = swap_info_of(sw, e);
-	u8 *byte;
 
-	if (!si)
-		return -EINVAL;
-	byte = &si->swap_map[swp_offset(e)];
-	if (*byte & SWAP_HAS_CACHE)
-		return -EEXIST;
-	if (!*byte || *byte == SWAP_MAP_BAD)
-		return -ENOENT;
-	*byte |= SWAP_HAS_CACHE;
-	return 0;
+	return si ? slot_hold(si, swp_offset(e)) : -EINVAL;
 }
 
 /* The slot's byte is 0 or about to be: back to the free ones. */

@@ -245,7 +245,7 @@ static u64 isolate_migratepages_block(struct compact_control *cc, u64 pfn, u64 e
 {
 	struct phys *phys = cc->c->phys;
 	struct hw *hw = phys->hw;
-	u64 first = pfn, scanned = 0, taken = 0;
+	u64 first = pfn, scanned = 0, taken = 0, file = 0;
 
 	for (; pfn < end && cc->migratepages.nr < COMPACT_CLUSTER_MAX; pfn++) {
 		u32 frame = (u32)(pfn - phys->base_pfn);
@@ -257,10 +257,14 @@ static u64 isolate_migratepages_block(struct compact_control *cc, u64 pfn, u64 e
 			pfn += (1ull << order) - 1;
 			continue;
 		}
-		if (worth_isolating(cc, p) &&
-		    !isolate_for_migration(cc->c->vm, p, &cc->migratepages))
-			taken++;
+		if (!worth_isolating(cc, p) || isolate_lru_page(&cc->c->vm->lru, p))
+			continue;
+		plist_add_head(phys->memmap, &cc->migratepages, p);
+		file += page_is_file_cache(p);
+		taken++;
 	}
+	mod_zone_page_state(cc->zone, NR_ISOLATED_FILE, (s64)file);
+	mod_zone_page_state(cc->zone, NR_ISOLATED_ANON, (s64)(taken - file));
 	if (pfn > end)
 		pfn = end;
 	if (pfn == end && !taken)
