@@ -187,20 +187,31 @@ MM_INLINE int page_referenced_one(struct vm *vm, struct page *p, struct vm_area_
 	return --r->mapcount ? SWAP_AGAIN : SWAP_SUCCESS;
 }
 
-int page_referenced_mapped(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
+/* Pages of files and of KSM are looked at under their lock. */
+static __attribute__((noinline)) int referenced_locked(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
 {
 	struct referenced r = {.mapcount = page_mapcount(p)};
-	const struct rmap_walk_control rwc = {
-		.arg = &r, .rmap_one = page_referenced_one, .anon_lock = page_lock_anon_vma_read};
-	bool lock = !is_locked && (!PageAnon(p) || PageKsm(p));
+	const struct rmap_walk_control rwc = {.arg = &r, .rmap_one = page_referenced_one};
 
 	if (!(p->mapping & ~PAGE_MAPPING_FLAGS))
 		return 0;
-	if (lock && !trylock_page(p))
+	if (!is_locked && !trylock_page(p))
 		return 1;
 	walk(vm, p, &rwc);
-	if (lock)
+	if (!is_locked)
 		unlock_page(p);
+	*vm_flags = r.vm_flags;
+	return r.referenced;
+}
+
+int page_referenced_mapped(struct vm *vm, struct page *p, bool is_locked, u32 *vm_flags)
+{
+	struct referenced r = {.mapcount = page_mapcount(p)};
+	const struct rmap_walk_control rwc = {.arg = &r, .rmap_one = page_referenced_one};
+
+	if ((p->mapping & PAGE_MAPPING_FLAGS) != PAGE_MAPPING_ANON)
+		return referenced_locked(vm, p, is_locked, vm_flags);
+	walk_anon(vm, p, &rwc);
 	*vm_flags = r.vm_flags;
 	return r.referenced;
 }
