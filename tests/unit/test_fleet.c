@@ -29,8 +29,8 @@ static void start(struct workload_run *run, struct workload_source *s)
 
 	memset(s, 0, sizeof(*s));
 	workload_prepare(run, workload_find("database"));
-	assert_int_equal(workload_set(run, "events", "60000", err, sizeof(err)), 0);
-	assert_int_equal(workload_set(run, "size", "64M", err, sizeof(err)), 0);
+	assert_int_equal(workload_set(run, "events", "12000", err, sizeof(err)), 0);
+	assert_int_equal(workload_set(run, "size", "40M", err, sizeof(err)), 0);
 	assert_int_equal(workload_start(run, &(struct workload_options){.seed = 1}, err, sizeof(err)), 0);
 	s->run = run;
 }
@@ -107,7 +107,7 @@ static void test_as_if_alone(void **state)
 			assert_int_equal(members[i].error[0] != 0, want[i].events == 0);
 		}
 	}
-	assert_true(want[0].events > 50000 && !want[3].events);
+	assert_true(want[0].events > 12000 && !want[3].events);
 }
 
 /* ---- a source that breaks ---- */
