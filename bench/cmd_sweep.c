@@ -8,7 +8,7 @@
 #include "bench/machine_args.h"
 #include "bench/sweep.h"
 
-enum { OPT_VARY = 256, OPT_PARAM, OPT_MACHINE, OPT_METRICS, OPT_JOBS };
+enum { OPT_VARY = 256, OPT_PARAM, OPT_MACHINE, OPT_METRICS, OPT_JOBS, OPT_JSON };
 
 static const struct argp_option options[] = {
 	{"vary", OPT_VARY, "KEY=A,B,...", 0, "A machine key and its values; the same as --set", 0},
@@ -17,6 +17,7 @@ static const struct argp_option options[] = {
 	 "argument); may be repeated", 0},
 	{"metrics", OPT_METRICS, "NAME,...", 0, "Columns to print (all that differ)", 0},
 	{"output", 'o', "DIR", 0, "Where sweep.csv, each run's result and curves go (out/sweep)", 0},
+	{"json", OPT_JSON, "FILE", 0, "Write all results", 0},
 	{"jobs", OPT_JOBS, "N", 0, "Threads that drive the machines (one a CPU)", 0},
 	{"quiet", 'q', NULL, 0, "No progress lines", 0},
 	{0},
@@ -28,6 +29,7 @@ struct args {
 	char title[512]; /* workload and parameters as given */
 	char metrics[64][64];
 	unsigned nr_metrics;
+	const char *json;
 };
 
 static void parse_metrics(struct args *a, char *list, struct argp_state *state)
@@ -89,6 +91,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_METRICS:
 		parse_metrics(a, arg, state);
 		return 0;
+	case OPT_JSON:
+		a->json = arg;
+		return 0;
 	case OPT_JOBS:
 		s->jobs = parse_jobs(arg, state);
 		return 0;
@@ -131,7 +136,7 @@ int cmd_sweep(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, a);
 	a->sweep.base = a->machine.config;
 	a->sweep.title = a->sweep.workload ? a->title : NULL;
-	rc = sweep_verb(&a->sweep, NULL, (const char (*)[64])a->metrics, a->nr_metrics);
+	rc = sweep_verb(&a->sweep, a->json, (const char (*)[64])a->metrics, a->nr_metrics);
 	free(a);
 	return rc;
 }

@@ -84,6 +84,11 @@ static int append(struct axis *a, const char *value, char *err, size_t n)
 {
 	if (a->nr == VARIANTS_MAX_VALUES || strlen(value) >= sizeof(a->values[0]))
 		return too_many(a, err, n);
+	for (unsigned i = 0; i < a->nr; i++)
+		if (!strcmp(a->values[i], value)) {
+			snprintf(err, n, "%s: %s stands there twice", a->key, value);
+			return -EINVAL;
+		}
 	strcpy(a->values[a->nr++], value);
 	return 0;
 }

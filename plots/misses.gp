@@ -14,5 +14,6 @@ do for [k = 20:46] {
 set xrange [x_least / 1.08:x_greatest * 1.08]
 set yrange [0:max_miss_ratio > 0 ? max_miss_ratio * 108 : 1]
 set key inside top right vertical Left reverse
+if (curves == 1) { unset key }
 of(i) = column("curve_index") == i ? column("miss_ratio") * 100 : NaN
 plot for [i = 0:curves - 1] data using (column("mem_bytes")):(of(i)) with linespoints lc rgb colour(i) lw 2 pt (5 + 2 * (i % 4)) ps 0.8 title curve_[i + 1]

@@ -4,7 +4,7 @@ height = 420 + 18 * key_rows
 load style
 set multiplot
 unset key
-do for [i = 0:curves - 1] { # a legend of the whole picture
+if (curves > 1) do for [i = 0:curves - 1] { # a legend of the whole picture
 	set label 10 + i curve_[i + 1] at screen 0.09 + 0.235 * (i % 4),screen 1 - (44. + 18 * (i / 4)) / height left offset character 1.2,-0.3 font ",12" \
 		point pt (5 + 2 * (i % 4)) ps 0.8 lc rgb colour(i)
 }

@@ -92,7 +92,8 @@ static void test_bad_lists_are_named(void **state)
 		{"mem=64M,...,32M", "not greater"},   {"mem=16M,48M,...,1G", "48M is not twice 16M"},
 		{"mem=1wss,...,4G", "'...' stands"},  {"workingset=0,2", "workingset=2"},
 		{"policy=4.0,...,modern", "'...'"},   {"swappiness=10,...,200", "swappiness=200"},
-		{"mem=1M,...,3M,...,16M", "3M is not twice 2M"}, {"mem=", "no value"}, {"mem", "KEY=VALUE"},
+		{"mem=1M,...,3M,...,16M", "3M is not twice 2M"}, {"mem=64M,128M,64M", "64M stands there twice"},
+		{"mem=", "no value"}, {"mem", "KEY=VALUE"},
 		{"nosuch=1,2", "unknown key"},
 	};
 	char err[512], many[4096] = "seed=0";
