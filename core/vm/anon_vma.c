@@ -42,12 +42,14 @@ static struct anon_vma_chain *avc_alloc(struct vm *vm)
 	return kmem_cache_alloc(vm->avc_cache, vm->hw->cpu, GFP_KERNEL);
 }
 
-static void avc_link(struct vm_area_struct *v, struct anon_vma_chain *avc, struct anon_vma *a)
+static void avc_link(struct vm *vm, struct vm_area_struct *v, struct anon_vma_chain *avc, struct anon_vma *a)
 {
 	avc->vma = v;
 	avc->anon_vma = a;
 	list_add(&avc->same_vma, &v->anon_vma_chain);
+	lock_model(vm->hw, LOCK_ANON_VMA, a->root);
 	anon_vma_interval_tree_insert(&a->rb_root, avc);
+	unlock_model(vm->hw, LOCK_ANON_VMA, a->root);
 }
 
 static bool singular(const struct list_head *h)
@@ -91,7 +93,7 @@ int anon_vma_prepare_slow(struct vm *vm, struct vm_area_struct *v)
 		return -ENOMEM;
 	}
 	v->anon_vma = a;
-	avc_link(v, avc, a);
+	avc_link(vm, v, avc, a);
 	a->degree++;
 	return 0;
 }
@@ -108,7 +110,7 @@ int anon_vma_clone(struct vm *vm, struct vm_area_struct *dst, struct vm_area_str
 			unlink_anon_vmas(vm, dst);
 			return -ENOMEM;
 		}
-		avc_link(dst, avc, a);
+		avc_link(vm, dst, avc, a);
 		/* An anon_vma that lost its VMAs and has at most one child is as good as a new one. */
 		if (!dst->anon_vma && a != src->anon_vma && a->degree < 2 && !vm->old_anon_vma)
 			dst->anon_vma = a;
@@ -143,7 +145,7 @@ int anon_vma_fork(struct vm *vm, struct vm_area_struct *child, struct vm_area_st
 	a->parent = parent->anon_vma;
 	a->root->refcount++;
 	child->anon_vma = a;
-	avc_link(child, avc, a);
+	avc_link(vm, child, avc, a);
 	a->parent->degree++;
 	return 0;
 }

@@ -230,6 +230,7 @@ s64 vm_file_mode(struct vm *vm, u64 id, u32 mode)
 /* Pages from @first on leave all address spaces, private copies too. */
 static void unmap_mapping_range(struct vm *vm, struct vm_file *f, u64 first, u64 last)
 {
+	lock_model(vm->hw, LOCK_I_MMAP, &f->mapping);
 	vma_interval_tree_foreach(v, &f->i_mmap, first, last)
 	{
 		u64 pages = vma_pages(vm, v), skip = first > v->vm_pgoff ? first - v->vm_pgoff : 0;
@@ -238,6 +239,7 @@ static void unmap_mapping_range(struct vm *vm, struct vm_file *f, u64 first, u64
 		zap_range(vm, v->vm_mm, v->vm_start + (skip << vm->page_shift),
 			  v->vm_start + (stop << vm->page_shift));
 	}
+	unlock_model(vm->hw, LOCK_I_MMAP, &f->mapping);
 }
 
 s64 vm_ftruncate(struct vm *vm, u64 id, u64 size)

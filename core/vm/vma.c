@@ -96,10 +96,14 @@ int vma_link_at(struct vm *vm, struct mm_struct *mm, struct vm_area_struct *v, s
 	v->vm_mm = mm;
 	if (vma_index_insert(vm, mm, v, l))
 		return -ENOMEM;
-	if (v->vm_file && l->after)
-		vma_interval_tree_insert_after(&v->vm_file->i_mmap, v, l->after);
-	else if (v->vm_file)
-		vma_interval_tree_insert(&v->vm_file->i_mmap, v);
+	if (v->vm_file) {
+		lock_model(vm->hw, LOCK_I_MMAP, &v->vm_file->mapping);
+		if (l->after)
+			vma_interval_tree_insert_after(&v->vm_file->i_mmap, v, l->after);
+		else
+			vma_interval_tree_insert(&v->vm_file->i_mmap, v);
+		unlock_model(vm->hw, LOCK_I_MMAP, &v->vm_file->mapping);
+	}
 	mm->map_count++;
 	account(vm, mm, v, 1);
 	charge(vm->hw, COST_VMA_OP);

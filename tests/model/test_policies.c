@@ -21,7 +21,7 @@ static struct machine *boot(const char *pairs, const char *policy)
 	char text[256], err[512], *save = NULL;
 
 	config_init(&c);
-	snprintf(text, sizeof(text), "%s %s", pairs, policy);
+	snprintf(text, sizeof(text), "%s %s%s", pairs, policy, MM_DEBUG ? " lockdep=1" : "");
 	for (char *t = strtok_r(text, " ", &save); t; t = strtok_r(NULL, " ", &save))
 		if (config_set_pair(&c, t, err, sizeof(err)))
 			fail_msg("%s", err);
