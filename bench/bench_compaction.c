@@ -56,7 +56,7 @@ static struct page *page_at(struct bench_rig *r, u64 i)
 	return vm_normal_page(r->vm, get_pte(r->vm, pte_lookup(r->vm, r->t->mm, BASE + (i << 12)), 0));
 }
 
-/* Pages in order of their addresses, over and over. */
+/* Pages in order of their addresses, over and over; a chunk lies in one leaf table. */
 static void migrate_run(struct bench_ctx *ctx, u64 n)
 {
 	struct bench_rig *r = ctx->data;
@@ -65,9 +65,11 @@ static void migrate_run(struct bench_ctx *ctx, u64 n)
 	struct page_list list;
 
 	for (u64 i = 0; i < n; i += CHUNK) {
+		pt_slot *slots = pte_lookup(vm, r->t->mm, BASE + (i % PAGES << 12));
+
 		plist_init(&list);
-		for (u64 k = i; k < i + CHUNK && k < n; k++)
-			BUG_ON(isolate_for_migration(vm, page_at(r, k % PAGES), &list));
+		for (u64 k = 0; k < CHUNK && i + k < n; k++)
+			BUG_ON(isolate_for_migration(vm, vm_normal_page(vm, get_pte(vm, slots, (s64)k)), &list));
 		BUG_ON(migrate_pages(&rq, &list));
 	}
 	vm_lru_drain_all(vm);

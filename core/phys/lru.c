@@ -40,6 +40,19 @@ void lru_destroy(struct lru *lru)
 
 /* ---- lists ---- */
 
+/* @n pages join list @l of their lruvec: its lengths in their zones. */
+static void count_joining(struct lru *lru, const u32 *frames, u32 n, enum lru_list l)
+{
+	const struct page *map = lru->phys->memmap;
+
+	if (!lru->per_node) { /* all are of one zone */
+		mod_lru_size(lru, &map[frames[0]], l, n);
+		return;
+	}
+	for (u32 i = 0; i < n; i++)
+		mod_lru_size(lru, &map[frames[i]], l, 1);
+}
+
 void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_list l)
 {
 	struct page *map = lru->phys->memmap;
@@ -51,17 +64,11 @@ void add_pages_to_lru_list(struct lru *lru, const u32 *frames, u32 n, enum lru_l
 	}
 	if (!n)
 		return;
-	for (u32 i = 0, run = 0; i < n; i++) { /* run: pages before this one in the same zone */
-		struct page *p = &map[frames[i]];
-
-		VM_BUG_ON(PageLRU(p));
-		SetPageLRU(p);
-		run++;
-		if (i + 1 == n || (p->flags ^ map[frames[i + 1]].flags) >> PAGE_ZONE_SHIFT) {
-			mod_lru_size(lru, p, l, run);
-			run = 0;
-		}
+	for (u32 i = 0; i < n; i++) {
+		VM_BUG_ON(PageLRU(&map[frames[i]]));
+		SetPageLRU(&map[frames[i]]);
 	}
+	count_joining(lru, frames, n, l);
 	plist_add_heads(map, &page_lruvec(lru, &map[frames[0]])->lists[l], frames, n);
 }
 

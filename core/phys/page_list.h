@@ -97,9 +97,17 @@ MM_INLINE void plist_del(struct page *map, struct page_list *l, struct page *p)
 MM_INLINE struct page *plist_pop_head(struct page *map, struct page_list *l)
 {
 	struct page *p = plist_first(map, l);
+	u32 next;
 
-	if (p)
-		plist_del(map, l, p);
+	if (!p)
+		return NULL;
+	next = page_link(map, l->first)->next;
+	l->first = next;
+	if (next == PFN_NONE)
+		l->last = PFN_NONE;
+	else
+		page_link(map, next)->prev = PFN_NONE;
+	l->nr--;
 	return p;
 }
 
