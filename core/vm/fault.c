@@ -412,9 +412,9 @@ static void signal_of(struct task *t, vm_fault_t r)
 }
 
 /* Signals, and time that the fault made the task wait for a device. */
-static void finish_rare(struct vm *vm, struct task *t, vm_fault_t r, struct psi_mark stall)
+static void finish_rare(struct vm *vm, struct task *t, vm_fault_t r, struct io_wait before)
 {
-	psi_stall(vm, STALL_MAJFAULT, stall);
+	psi_waits(vm, STALL_MAJFAULT, before);
 	if (r & VM_FAULT_ERROR)
 		signal_of(t, r);
 }
@@ -424,7 +424,7 @@ static void finish_rare(struct vm *vm, struct task *t, vm_fault_t r, struct psi_
  * through. What the first read makes the whole a major fault; later kernels call every such wait one.
  */
 static vm_fault_t second_attempt(struct vm_fault *vmf, vaddr_t addr, unsigned access, vm_fault_t first,
-				 struct psi_mark stall)
+				 struct io_wait before)
 {
 	vm_fault_t r;
 
@@ -434,7 +434,7 @@ static vm_fault_t second_attempt(struct vm_fault *vmf, vaddr_t addr, unsigned ac
 	mmap_read_unlock(vmf->vm, vmf->mm);
 	if (!(r & VM_FAULT_ERROR))
 		r |= vmf->vm->modern ? VM_FAULT_MAJOR : first & VM_FAULT_MAJOR;
-	psi_stall(vmf->vm, STALL_MAJFAULT, stall);
+	psi_waits(vmf->vm, STALL_MAJFAULT, before);
 	return r;
 }
 
@@ -449,21 +449,21 @@ MM_INLINE vm_fault_t user_fault(struct vm *vm, struct task *t, vaddr_t addr, uns
 			       .write = access == MM_ACCESS_WRITE,
 			       .flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
 					FAULT_FLAG_USER};
-	struct psi_mark stall;
+	struct io_wait before;
 	vm_fault_t r;
 
 	charge(vm->hw, COST_FAULT);
-	stall = psi_begin(vm->hw, &vm->psi);
+	before = vm->hw->io;
 	mmap_read_lock(vm, t->mm);
 	r = attempt(&vmf, addr, access);
 	if (MM_LIKELY(!vm->modern))
 		count_task_fault(t, r & VM_FAULT_MAJOR);
 	if (MM_UNLIKELY(r & VM_FAULT_RETRY))
-		r = second_attempt(&vmf, addr, access, r, stall);
+		r = second_attempt(&vmf, addr, access, r, before);
 	else
 		mmap_read_unlock(vm, t->mm);
 	if (MM_UNLIKELY(r & (VM_FAULT_ERROR | VM_FAULT_MAJOR)))
-		finish_rare(vm, t, r, stall);
+		finish_rare(vm, t, r, before);
 	return r;
 }
 

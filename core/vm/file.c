@@ -148,21 +148,21 @@ static void wrote_piece(void *self)
 /* ---- read and write ---- */
 
 /* A call that may have waited for the files' device has ended. */
-MM_INLINE void end_call(struct vm *vm, enum stall_kind kind, struct psi_mark stall)
+MM_INLINE void end_call(struct vm *vm, enum stall_kind kind, struct io_wait before)
 {
-	if (MM_UNLIKELY(vm->hw->io.waited_ns != stall.io.waited_ns))
-		psi_stall(vm, kind, stall);
+	if (MM_UNLIKELY(vm->hw->io.waited_ns != before.waited_ns))
+		psi_waits(vm, kind, before);
 }
 
 s64 vm_fread(struct vm *vm, struct vm_file *f, u64 off, u64 len)
 {
-	struct psi_mark stall = psi_begin(vm->hw, &vm->psi);
+	struct io_wait before = vm->hw->io;
 	s64 r;
 
 	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	r = file_read(&vm->files, f, off, len, NULL);
-	end_call(vm, STALL_READ, stall);
+	end_call(vm, STALL_READ, before);
 	if (r > 0)
 		charge_n(vm->hw, COST_COPY_PAGE, ((u64)r >> vm->page_shift) + 1);
 	return r;
@@ -170,7 +170,7 @@ s64 vm_fread(struct vm *vm, struct vm_file *f, u64 off, u64 len)
 
 s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf)
 {
-	struct psi_mark stall = psi_begin(vm->hw, &vm->psi);
+	struct io_wait before = vm->hw->io;
 	struct vm_file *f = filemap_find(&vm->files, id);
 	struct transfer x = {.vm = vm, .t = t, .buf = buf};
 	s64 r;
@@ -181,13 +181,13 @@ s64 sys_fread(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t b
 	if (!f)
 		return -ENOMEM;
 	r = file_read(&vm->files, f, off, len, &(struct file_actor){.self = &x, .copy = read_piece});
-	end_call(vm, STALL_READ, stall);
+	end_call(vm, STALL_READ, before);
 	return r;
 }
 
 s64 sys_fwrite(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t buf)
 {
-	struct psi_mark stall = psi_begin(vm->hw, &vm->psi);
+	struct io_wait before = vm->hw->io;
 	struct vm_file *f = filemap_find(&vm->files, id);
 	struct transfer x = {.vm = vm, .t = t, .buf = buf};
 	s64 r;
@@ -202,7 +202,7 @@ s64 sys_fwrite(struct vm *vm, struct task *t, u64 id, u64 off, u64 len, vaddr_t 
 					    .copy = write_piece,
 					    .prefault = prefault_piece,
 					    .wrote = wrote_piece});
-	end_call(vm, STALL_WRITE, stall);
+	end_call(vm, STALL_WRITE, before);
 	return r;
 }
 
@@ -303,20 +303,20 @@ int vm_punch_hole(struct vm *vm, struct vm_file *f, u64 first, u64 last)
 
 s64 sys_fsync(struct vm *vm, u64 id)
 {
-	struct psi_mark stall = psi_begin(vm->hw, &vm->psi);
+	struct io_wait before = vm->hw->io;
 	struct vm_file *f = filemap_find(&vm->files, id);
 	int r;
 
 	might_sleep(vm->hw);
 	charge(vm->hw, COST_SYSCALL);
 	r = f ? file_write_range(vm, f, 0, UINT64_MAX, true) : -ENOMEM;
-	end_call(vm, STALL_WRITE, stall);
+	end_call(vm, STALL_WRITE, before);
 	return r;
 }
 
 s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
 {
-	struct psi_mark stall = psi_begin(vm->hw, &vm->psi);
+	struct io_wait before = vm->hw->io;
 	u64 page = 1ull << vm->page_shift;
 	vaddr_t end = addr + ALIGN_UP(len, page);
 	struct vm_area_struct *v;
@@ -350,7 +350,7 @@ s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
 
 			r = file_write_range(vm, v->vm_file, first,
 					     first + ((stop - addr) >> vm->page_shift) - 1, true);
-			end_call(vm, STALL_WRITE, stall);
+			end_call(vm, STALL_WRITE, before);
 			if (r)
 				return r;
 		}

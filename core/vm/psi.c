@@ -95,36 +95,13 @@ static bool nobody_else(const struct vm *vm)
 	return vm->hw->ncpu == 1 || list_empty(&vm->mms) || vm->mms.next->next == &vm->mms;
 }
 
-/* Of these only the waits count, and only those for pages that were in use count as memory pressure. */
-static bool only_waits(enum stall_kind kind)
-{
-	return kind == STALL_MAJFAULT || kind == STALL_READ || kind == STALL_WRITE;
-}
-
-/* What of the span since @mark no stall within it has recorded yet. */
-static struct amount measure(struct vm *vm, enum stall_kind kind, struct psi_mark mark)
-{
-	struct hw *hw = vm->hw;
-	u64 inner = vm->psi.ns - mark.ns, span = hw->now - mark.start;
-	struct amount a = {.ns = span > inner ? span - inner : 0, .full = nobody_else(vm)};
-
-	a.memory = a.ns;
-	a.io = least(hw->io.waited_ns - mark.io.waited_ns, a.ns);
-	if (only_waits(kind)) {
-		a.ns = a.io;
-		a.memory = least(hw->io.thrashed_ns - mark.io.thrashed_ns, a.ns);
-	}
-	hw->io = mark.io; /* whoever is outside sees no waits of ours */
-	return a;
-}
-
-void psi_stall(struct vm *vm, enum stall_kind kind, struct psi_mark mark)
+static void account(struct vm *vm, enum stall_kind kind, struct amount a)
 {
 	struct task *t = vm_task(vm, vm->hw->task);
-	struct amount a = measure(vm, kind, mark);
 
 	if (!a.ns)
 		return;
+	a.full = nobody_else(vm);
 	add(&vm->psi.total, kind, &a);
 	vm->psi.ns += a.ns;
 	if (t) {
@@ -133,4 +110,27 @@ void psi_stall(struct vm *vm, enum stall_kind kind, struct psi_mark mark)
 		t->io_stall_ns += a.io;
 	}
 	record(&vm->psi, kind, vm->hw->now, a);
+}
+
+void psi_stall(struct vm *vm, enum stall_kind kind, struct psi_mark mark)
+{
+	struct hw *hw = vm->hw;
+	u64 inner = vm->psi.ns - mark.ns, span = hw->now - mark.start;
+	struct amount a = {.ns = span > inner ? span - inner : 0};
+
+	a.memory = a.ns;
+	a.io = least(hw->io.waited_ns - mark.io.waited_ns, a.ns);
+	hw->io = mark.io; /* whoever is outside sees no waits of ours */
+	account(vm, kind, a);
+}
+
+void psi_waits(struct vm *vm, enum stall_kind kind, struct io_wait before)
+{
+	struct hw *hw = vm->hw;
+	struct amount a = {.ns = hw->io.waited_ns - before.waited_ns};
+
+	a.io = a.ns;
+	a.memory = hw->io.thrashed_ns - before.thrashed_ns;
+	hw->io = before;
+	account(vm, kind, a);
 }

@@ -51,4 +51,10 @@ MM_INLINE struct psi_mark psi_begin(const struct hw *hw, const struct psi *psi)
 
 void psi_stall(struct vm *vm, enum stall_kind kind, struct psi_mark mark);
 
+/*
+ * What of a fault or a call on files was waiting for devices: STALL_MAJFAULT, STALL_READ, STALL_WRITE. @before is
+ * hw->io of when it began; nothing is recorded if nobody waited.
+ */
+void psi_waits(struct vm *vm, enum stall_kind kind, struct io_wait before);
+
 #endif
