@@ -137,6 +137,7 @@ struct report {
 	unsigned shown, failed;
 	struct timespec started;
 	bool counted[NR_PERF_ITEMS]; /* columns of --perf */
+	double widest; /* the most of a core that any case had */
 };
 
 static const char *const unit_names[] = {"ns", "M/s", "GB/s", "x"};
@@ -234,13 +235,14 @@ static void add_json(struct report *rep, const struct gbench_result *r, const do
 		json_array_append_new(values, json_real(v[i]));
 	for (unsigned i = 0; rep->args->perf && i < NR_PERF_ITEMS; i++)
 		json_object_set_new(perf, perf_name(i), r->perf[i] >= 0 ? json_real(r->perf[i]) : json_null());
-	o = json_pack("{ss ss ss ss* sI si ss ss sb so so ss* sf so sI so}", "name", r->name, "suite", c->suite,
+	o = json_pack("{ss ss ss ss* sI si ss ss sb so so ss* sf so sI sf so}", "name", r->name, "suite", c->suite,
 		      "case", c->name, "arg_name", c->nr_args ? (c->arg_name ? c->arg_name : "arg") : NULL, "arg",
 		      (json_int_t)r->arg, "threads", (int)r->threads, "help", c->help ? c->help : "", "unit",
 		      unit_names[c->unit], "less_is_better", c->unit == BENCH_NS, "goal", optional(r->goal),
 		      "rival", optional(r->rival), "rival_name", c->rival_name, "median",
 		      stats_median(v, r->repetitions), "values", values, "iterations",
-		      (json_int_t)r->iterations, "perf", perf);
+		      (json_int_t)r->iterations, "core_width", r->core_width, "perf", perf);
+	rep->widest = fmax(rep->widest, r->core_width);
 	json_array_append_new(rep->benches, o);
 }
 
@@ -313,6 +315,28 @@ static int write_json(const struct report *rep, const struct args *a)
 	return rc ? cmd_error("bench: %s: %s", a->json, strerror(-rc)) : EXIT_DONE;
 }
 
+#define SHARED_PART 0.85 /* of the width: below it somebody else was there */
+
+/* Says how many figures are larger than the machine's own. */
+static void warn_shared_core(const struct report *rep)
+{
+	double least = rep->widest;
+	unsigned shared = 0;
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(rep->benches, i, o) {
+		double w = json_real_value(json_object_get(o, "core_width"));
+
+		shared += w < rep->widest * SHARED_PART;
+		least = fmin(least, w);
+	}
+	if (shared)
+		fprintf(stderr, "memrig: bench: another hardware thread was busy on our core around %u of %zu cases "
+			"(%.1f additions a cycle were left of %.1f): their times may be too long\n", shared,
+			json_array_size(rep->benches), least, rep->widest);
+}
+
 /* ---- run ---- */
 
 static const char *flag(char *buf, size_t n, const char *name, const char *value)
@@ -357,6 +381,8 @@ static int finish(struct report *rep, const struct args *a, struct outfile *csv,
 				   cmd_error("bench: no case matches '%s'; --list shows all",
 					     a->filter ? a->filter : "");
 	}
+	if (!a->quiet)
+		warn_shared_core(rep);
 	if (csv->f && outfile_commit(csv))
 		rc = cmd_error("bench: %s: cannot be written", a->csv);
 	if (a->json && !rc)

@@ -17,6 +17,7 @@
 #include <vector>
 
 extern "C" {
+#include "bench/core_share.h"
 #include "bench/gbench.h"
 }
 
@@ -46,6 +47,7 @@ struct registration {
 	std::string name;
 	bench_ctx ctx;
 	int failed;
+	double core_width = 0; /* least so far; 0: not looked at */
 	pthread_barrier_t barrier;
 };
 
@@ -90,6 +92,14 @@ double run_batches(const registration *r, bench_ctx *ctx, u64 total, const perf_
 	return ns;
 }
 
+void look_at_core(registration *r)
+{
+	double w = core_width();
+
+	if (!r->core_width || w < r->core_width)
+		r->core_width = w;
+}
+
 void count_perf(benchmark::State &state, const perf_set *perf, double items)
 {
 	double v[NR_PERF_ITEMS];
@@ -103,8 +113,10 @@ void count_perf(benchmark::State &state, const perf_set *perf, double items)
 
 void measure(benchmark::State &state, registration *r)
 {
-	if (state.thread_index() == 0)
+	if (state.thread_index() == 0) {
 		setup(r);
+		look_at_core(r);
+	}
 	pthread_barrier_wait(&r->barrier);
 	if (r->failed) {
 		state.SkipWithError(r->ctx.error ? r->ctx.error : strerror(-r->failed));
@@ -130,7 +142,10 @@ void measure(benchmark::State &state, registration *r)
 	}
 	state.SetItemsProcessed(int64_t(items));
 	/* leaving the loop was a barrier: no thread is in run() any more */
-	if (state.thread_index() == 0 && r->c->teardown)
+	if (state.thread_index() != 0)
+		return;
+	look_at_core(r);
+	if (r->c->teardown)
 		r->c->teardown(&r->ctx);
 }
 
@@ -173,6 +188,7 @@ class collector : public benchmark::BenchmarkReporter {
 			out.goal = r->goal;
 			out.rival = r->rival;
 			out.name = r->name.c_str();
+			out.core_width = r->core_width;
 			if (run.error_occurred) {
 				out.error = run.error_message.c_str();
 				continue;

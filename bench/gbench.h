@@ -20,6 +20,7 @@ struct gbench_result {
 	unsigned repetitions;
 	u64 iterations;         /* of each repetition */
 	const double *ns;       /* per item, one a repetition; with threads: as each thread sees it */
+	double core_width;      /* least around the repetitions: bench/core_share.h */
 	double perf[NR_PERF_ITEMS]; /* per item, mean of the repetitions; < 0: not counted */
 };
 

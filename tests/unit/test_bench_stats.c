@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "bench/compare.h"
+#include "bench/core_share.h"
 #include "bench/stats.h"
 #include "core/base/prng.h"
 #include "tests/test.h"
@@ -141,6 +142,18 @@ static void test_few_repetitions_prove_nothing(void **state)
 	near(v.worse, 9);
 }
 
+/* Whatever runs beside us: a core does one addition that waits a cycle, and a few that do not. */
+static void test_core_width(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		double w = core_width();
+
+		if (w < 0.3 || w > 16)
+			fail_msg("%g additions a cycle", w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +163,7 @@ int main(void)
 		cmocka_unit_test(test_regression_found),
 		cmocka_unit_test(test_noise_is_no_regression),
 		cmocka_unit_test(test_few_repetitions_prove_nothing),
+		cmocka_unit_test(test_core_width),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
