@@ -314,25 +314,14 @@ s64 sys_fsync(struct vm *vm, u64 id)
 	return r;
 }
 
-s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
+/* [addr, end) is not empty. mmap_sem is held for reading, but not while the file is written. */
+static s64 sync_range(struct vm *vm, struct mm_struct *mm, vaddr_t addr, vaddr_t end, u32 flags)
 {
 	struct io_wait before = vm->hw->io;
-	u64 page = 1ull << vm->page_shift;
-	vaddr_t end = addr + ALIGN_UP(len, page);
 	struct vm_area_struct *v;
 	s64 unmapped = 0;
 
-	might_sleep(vm->hw);
-	charge(vm->hw, COST_SYSCALL);
-	if (!t->mm || addr & (page - 1) ||
-	    flags & ~(u32)(MM_MS_ASYNC | MM_MS_INVALIDATE | MM_MS_SYNC) ||
-	    (flags & MM_MS_ASYNC && flags & MM_MS_SYNC))
-		return -EINVAL;
-	if (end < addr)
-		return -ENOMEM;
-	if (end == addr)
-		return 0;
-	for (v = find_vma_slow(vm, t->mm, addr); addr < end; v = v->vm_next) {
+	for (v = find_vma_slow(vm, mm, addr); addr < end; v = v->vm_next) {
 		vaddr_t stop;
 		int r;
 
@@ -348,8 +337,10 @@ s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
 		if (flags & MM_MS_SYNC && v->vm_file && v->vm_flags & VM_SHARED) {
 			u64 first = v->vm_pgoff + ((addr - v->vm_start) >> vm->page_shift);
 
+			mmap_read_unlock(vm, mm); /* @v stays: only the task's own calls change VMAs */
 			r = file_write_range(vm, v->vm_file, first,
 					     first + ((stop - addr) >> vm->page_shift) - 1, true);
+			mmap_read_lock(vm, mm);
 			end_call(vm, STALL_WRITE, before);
 			if (r)
 				return r;
@@ -357,6 +348,28 @@ s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
 		addr = stop;
 	}
 	return unmapped;
+}
+
+s64 sys_msync(struct vm *vm, struct task *t, vaddr_t addr, u64 len, u32 flags)
+{
+	u64 page = 1ull << vm->page_shift;
+	vaddr_t end = addr + ALIGN_UP(len, page);
+	s64 r;
+
+	might_sleep(vm->hw);
+	charge(vm->hw, COST_SYSCALL);
+	if (!t->mm || addr & (page - 1) ||
+	    flags & ~(u32)(MM_MS_ASYNC | MM_MS_INVALIDATE | MM_MS_SYNC) ||
+	    (flags & MM_MS_ASYNC && flags & MM_MS_SYNC))
+		return -EINVAL;
+	if (end < addr)
+		return -ENOMEM;
+	if (end == addr)
+		return 0;
+	mmap_read_lock(vm, t->mm);
+	r = sync_range(vm, t->mm, addr, end, flags);
+	mmap_read_unlock(vm, t->mm);
+	return r;
 }
 
 /* ---- advice and caches ---- */
