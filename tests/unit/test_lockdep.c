@@ -38,6 +38,24 @@ static const struct {
 	{{LOCK_MMAP_SEM, LOCK_ZONE}, 2, LOCK_ANON_VMA, false, true},
 };
 
+struct order_trial {
+	struct hw *hw;
+	enum lock_class class;
+	bool nested;
+};
+
+static void take_next(void *arg)
+{
+	const struct order_trial *t = arg;
+
+	lockdep_may_take(t->hw, t->class, t->nested);
+}
+
+static void drop_another(void *arg)
+{
+	lockdep_drop(arg, LOCK_ZONE, arg);
+}
+
 static void test_order(void **state)
 {
 	(void)state;
@@ -46,14 +64,15 @@ static void test_order(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
 		struct srig g = RIG("ncpu=1");
 		struct hw *hw = &g.m->hw;
+		struct order_trial next = {hw, orders[i].next, orders[i].nested};
 		u64 locks[3];
 
 		for (unsigned k = 0; k < orders[i].nr; k++)
 			lockdep_take(hw, orders[i].held[k], &locks[k]);
-		if (BUG_FIRES(lockdep_may_take(hw, orders[i].next, orders[i].nested)) != orders[i].wrong)
+		if (bug_fires(take_next, &next) != orders[i].wrong)
 			fail_msg("order %zu: %s under %s", i, lock_class_name(orders[i].next),
 				 orders[i].nr ? lock_class_name(orders[i].held[orders[i].nr - 1]) : "nothing");
-		assert_int_equal(BUG_FIRES(lockdep_drop(hw, LOCK_ZONE, &g)), true); /* not held */
+		assert_true(bug_fires(drop_another, hw)); /* not held */
 		for (unsigned k = 0; k < orders[i].nr; k++) {
 			assert_true(lockdep_holds(hw, orders[i].held[k], &locks[k]));
 			lockdep_drop(hw, orders[i].held[k], &locks[k]); /* in any order */
@@ -79,6 +98,13 @@ static u64 keeper(void *self, u64 budget)
 	return 0;
 }
 
+static void pass_time(void *arg)
+{
+	struct hw *hw = arg;
+
+	clock_run(hw, hw->now + 1000);
+}
+
 /* A kernel thread that runs while a task waits has locks of its own, and lets go of them. */
 static void test_contexts(void **state)
 {
@@ -99,7 +125,7 @@ static void test_contexts(void **state)
 	unlock_model(hw, LOCK_ANON_VMA, &g);
 	srig_sound(&g);
 	assert_true(clock_add_daemon(hw, keeper, hw, hw->now + 100, 0) >= 0);
-	assert_true(BUG_FIRES(clock_run(hw, hw->now + 1000)));
+	assert_true(bug_fires(pass_time, hw));
 	machine_destroy(g.m);
 }
 
@@ -113,49 +139,57 @@ struct args {
 	struct vm_area_struct *v;
 };
 
-static void call_fault(struct args *a)
+static void call_fault(void *args)
 {
+	struct args *a = args;
 	struct vm_fault f = {.vm = a->g.vm, .task = a->t, .mm = a->t->mm, .vma = a->v, .addr = BASE, .write = true};
 
 	handle_mm_fault(&f);
 }
 
-static void call_follow(struct args *a)
+static void call_follow(void *args)
 {
+	struct args *a = args;
 	struct page *p;
 
 	follow_page(a->g.vm, a->v, BASE, 0, &p);
 }
 
-static void call_populate(struct args *a)
+static void call_populate(void *args)
 {
+	struct args *a = args;
 	populate_vma_range(a->g.vm, a->t, a->v, BASE, BASE + PAGE);
 }
 
-static void call_munmap(struct args *a)
+static void call_munmap(void *args)
 {
+	struct args *a = args;
 	do_munmap(a->g.vm, a->t->mm, BASE + PAGE, PAGE);
 }
 
-static void call_brk(struct args *a)
+static void call_brk(void *args)
 {
+	struct args *a = args;
 	do_brk(a->g.vm, a->t->mm, BASE + 16 * PAGE, PAGE);
 }
 
-static void call_split(struct args *a)
+static void call_split(void *args)
 {
+	struct args *a = args;
 	split_vma(a->g.vm, a->v, BASE + PAGE, true);
 }
 
-static void call_merge(struct args *a)
+static void call_merge(void *args)
 {
+	struct args *a = args;
 	struct vma_merge m = {.mm = a->t->mm, .addr = BASE + 16 * PAGE, .end = BASE + 17 * PAGE};
 
 	vma_merge(a->g.vm, &m);
 }
 
-static void call_insert(struct args *a)
+static void call_insert(void *args)
 {
+	struct args *a = args;
 	struct vm_area_struct *v = vma_dup(a->g.vm, a->v);
 
 	v->vm_start += 16 * PAGE;
@@ -165,7 +199,7 @@ static void call_insert(struct args *a)
 
 static const struct {
 	const char *name;
-	void (*call)(struct args *a);
+	void (*call)(void *args);
 	enum mode needs;
 } needs[] = {
 	{"handle_mm_fault", call_fault, FOR_READING}, {"follow_page", call_follow, FOR_READING},
@@ -192,7 +226,7 @@ static void test_modes(void **state)
 				mmap_read_lock(a.g.vm, a.t->mm);
 			else if (mode == FOR_WRITING)
 				mmap_write_lock(a.g.vm, a.t->mm);
-			if (BUG_FIRES(needs[i].call(&a)) != (mode < (int)needs[i].needs))
+			if (bug_fires(needs[i].call, &a) != (mode < (int)needs[i].needs))
 				fail_msg("%s %s: %s", needs[i].name, names[mode], bug_text);
 			assert_true(mode >= (int)needs[i].needs || strstr(bug_text, "mmap_sem is needed"));
 			machine_destroy(a.g.m);
@@ -202,11 +236,19 @@ static void test_modes(void **state)
 /* The first two only read. */
 #define NR_CALLS 9
 
-static void call(struct srig *g, struct task *t, int number)
-{
-	struct vm *vm = g->vm;
+struct call {
+	struct srig g;
+	struct task *t;
+	int number;
+};
 
-	switch (number) {
+static void make_call(void *arg)
+{
+	struct call *c = arg;
+	struct vm *vm = c->g.vm;
+	struct task *t = c->t;
+
+	switch (c->number) {
 	case 0:
 		sys_madvise(vm, t, BASE, PAGE, MM_MADV_DONTNEED);
 		break;
@@ -217,7 +259,7 @@ static void call(struct srig *g, struct task *t, int number)
 		sys_madvise(vm, t, BASE, PAGE, MM_MADV_DONTFORK);
 		break;
 	case 3:
-		srig_map(g, t, BASE + 16 * PAGE, 1);
+		srig_map(&c->g, t, BASE + 16 * PAGE, 1);
 		break;
 	case 4:
 		sys_munmap(vm, t, BASE, PAGE);
@@ -239,19 +281,17 @@ static void call(struct srig *g, struct task *t, int number)
 /* Beside another thread's gup, half way, go calls that read, too, and no others. */
 static bool waits_for_reader(int number)
 {
-	static struct srig g;
-	static struct task *t;
+	struct call c = {.g = RIG("dirtycow=fixed"), .number = number};
 	struct gup_op op;
 	bool waits;
 
-	g = RIG("dirtycow=fixed");
-	t = srig_task(&g, 1);
-	srig_map(&g, t, BASE, 4);
-	assert_int_equal(vm_define_task(g.vm, 2, 2, 2), 0);
-	gup_begin(&op, g.vm, t, BASE, FOLL_GET | FOLL_WRITE, NULL, 0);
-	lockdep_drop(g.vm->hw, LOCK_MMAP_SEM, t->mm); /* it is not this thread that holds it */
-	waits = BUG_FIRES(call(&g, t, number));
-	machine_destroy(g.m);
+	c.t = srig_task(&c.g, 1);
+	srig_map(&c.g, c.t, BASE, 4);
+	assert_int_equal(vm_define_task(c.g.vm, 2, 2, 2), 0);
+	gup_begin(&op, c.g.vm, c.t, BASE, FOLL_GET | FOLL_WRITE, NULL, 0);
+	lockdep_drop(c.g.vm->hw, LOCK_MMAP_SEM, c.t->mm); /* it is not this thread that holds it */
+	waits = bug_fires(make_call, &c);
+	machine_destroy(c.g.m);
 	return waits;
 }
 

@@ -213,22 +213,35 @@ static void leave(struct hw *hw, enum scene scene)
 		spin_section_end(hw);
 }
 
+struct trial {
+	const struct entry *e;
+	struct api_rig r;
+};
+
+static void try_call(void *arg)
+{
+	struct trial *t = arg;
+
+	t->e->call(&t->r);
+}
+
 /* Did an assertion fail? Whatever it is outside is printed, since none may. */
 static bool fires(const struct entry *e, enum scene scene, gfp_t gfp)
 {
-	static struct api_rig r; /* outlives the jump */
+	static struct trial t;
 	bool fired;
 
-	api_rig_up(&r);
-	r.gfp = gfp;
-	enter(r.hw, scene);
-	fired = BUG_FIRES(e->call(&r));
+	t.e = e;
+	api_rig_up(&t.r);
+	t.r.gfp = gfp;
+	enter(t.r.hw, scene);
+	fired = bug_fires(try_call, &t);
 	if (fired)
-		r.hw->cpus[0].preempt_count = 0; /* wherever the jump came from */
+		t.r.hw->cpus[0].preempt_count = 0; /* wherever the jump came from */
 	else
-		leave(r.hw, scene);
-	assert_false(in_atomic(r.hw, 0));
-	api_rig_down(&r);
+		leave(t.r.hw, scene);
+	assert_false(in_atomic(t.r.hw, 0));
+	api_rig_down(&t.r);
 	return fired;
 }
 
