@@ -54,7 +54,7 @@ int hw_init(struct hw *hw, const struct hw_params *p)
 	hw->daemon_due = UINT64_MAX;
 	prng_seed(&hw->prng, p->seed);
 	hw->arena = hw_map_lazy(p->bytes);
-	hw->cpus = aligned_alloc(64, p->ncpu * sizeof(struct hw_cpu));
+	hw->cpus = aligned_alloc(_Alignof(struct hw_cpu), p->ncpu * sizeof(struct hw_cpu));
 	if (!p->data_bytes)
 		hw->tags = hw_map_lazy((p->bytes >> p->page_shift) * sizeof(u64));
 	if (!hw->arena || !hw->cpus || (!p->data_bytes && !hw->tags)) {

@@ -31,7 +31,7 @@ enum hw_cost {
 struct hw_cpu {
 	u64 events[NR_VM_EVENTS];
 	u32 preempt_count; /* core/hw/atomic.h */
-} __attribute__((aligned(64)));
+} __attribute__((aligned(2048))); /* found by a shift */
 
 /* A daemon of the virtual clock: core/hw/clock.h. */
 struct hw_daemon {

@@ -280,6 +280,7 @@ static int init_zones(struct phys *p)
 				continue;
 			z->phys = p;
 			z->slot = (u8)i++;
+			p->zone_of[z->slot + 1] = z;
 			z->node = (u8)n;
 			z->type = (u8)t;
 			z->name = zone_names[t];

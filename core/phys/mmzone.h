@@ -247,6 +247,7 @@ struct phys {
 	u8 cpu_node[MM_MAX_CPUS];
 	unsigned fast_alloc_flags; /* LOW, with fair=1 also FAIR */
 	struct zone *zones;       /* [nr_zones], by node, then type */
+	struct zone *zone_of[1u << (32 - PAGE_ZONE_SHIFT)]; /* the same by slot + 1, as page->flags have it */
 	pg_data_t nodes[MM_MAX_NODES];
 	struct phys_cpu *cpus;    /* [ncpu] */
 	struct memblock memblock;
@@ -347,7 +348,7 @@ MM_INLINE struct zone *page_zone(const struct phys *phys, const struct page *pag
 	u32 slot = page->flags >> PAGE_ZONE_SHIFT;
 
 	if (MM_LIKELY(slot))
-		return &phys->zones[slot - 1];
+		return phys->zone_of[slot];
 	return pfn_zone(phys, page_to_pfn(phys, page));
 }
 
