@@ -536,10 +536,36 @@ static swp_entry_t slots_cache_get(struct swap *sw)
 	return sc->slots[sc->cur++];
 }
 
+/*
+ * The common case of get_swap_pages(): the only area is a rotating disk, and the next slot of the run in progress is
+ * free. 0: look for one.
+ */
+static u32 next_of_run(struct swap *sw, struct swap_info_struct **area)
+{
+	struct swap_info_struct *si;
+	u32 off;
+
+	if (list_empty(&sw->avail) || sw->avail.next != sw->avail.prev || sw->nr_swap_pages <= 0)
+		return 0;
+	*area = si = list_entry(sw->avail.next, struct swap_info_struct, avail);
+	off = si->cluster_next;
+	if (si->cluster_info || !si->cluster_nr || off < si->lowest_bit || off > si->highest_bit || si->swap_map[off])
+		return 0;
+	si->cluster_nr--;
+	sw->nr_swap_pages--;
+	count_vm_event(sw->hw, sw->hw->cpu, EV_SWAP_LOCKS);
+	take_slot(si, off);
+	return off;
+}
+
 swp_entry_t get_swap_page(struct swap *sw)
 {
+	struct swap_info_struct *si;
+	u32 off = sw->slots_cache ? 0 : next_of_run(sw, &si);
 	swp_entry_t e = {0};
 
+	if (MM_LIKELY(off))
+		return swp_entry(si->type, off);
 	if (sw->slots_cache)
 		e = slots_cache_get(sw);
 	if (!e.v)
