@@ -10,3 +10,4 @@ add_test(NAME man-and-completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/man-a
 add_test(NAME compilers-agree COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/compilers-agree ${CMAKE_SOURCE_DIR})
 set_tests_properties(compilers-agree PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 add_test(NAME api-documented COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/api-documented ${CMAKE_SOURCE_DIR})
+add_test(NAME ops-documented COMMAND ${CMAKE_SOURCE_DIR}/tests/scripts/ops-documented ${CMAKE_SOURCE_DIR})
