@@ -20,7 +20,7 @@ set grid xtics noytics
 set border 1
 set ytics scale 0
 set rmargin 9
-set lmargin screen 0.29
+set lmargin screen 0.33
 # Goals and rivals only where there are any: gnuplot warns of empty series.
 goals = max_goal > 0 ? ', "" using (column("goal")):(column("row")) with points pt 13 ps 1.15 lc rgb "black" notitle, "" using (column("goal")):(column("row")) with points pt 13 ps 0.9 lc rgb RED title "goal"' : ''
 rivals = max_rival > 0 ? ', "" using (column("rival")):(column("row")) with points pt 9 ps 1.15 lc rgb "black" notitle, "" using (column("rival")):(column("row")) with points pt 9 ps 0.8 lc rgb "#b0b0b0" title "rival"' : ''
