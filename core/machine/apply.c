@@ -625,9 +625,11 @@ MM_INLINE bool is_plain_read(const struct mm_op *op)
 
 /*
  * References to a file come in long runs, too, and where the next ones will look is known: first the
- * entry in the tree is asked for, then, by what it says, the page. A miss of the host's caches takes as
+ * leaf's place in the tree's directory is asked for, then the entry in the leaf, then, by what it says,
+ * the page. A miss of the host's caches takes as
  * long as some ten reads of cached pages.
  */
+#define LEAF_AHEAD  36u
 #define ENTRY_AHEAD 24u
 #define PAGE_AHEAD  12u
 
@@ -647,6 +649,8 @@ static size_t apply_read_run(struct machine *m, const struct mm_op *ops, size_t 
 	for (i = 0; i < nr && !(t && t->killed); i++) {
 		s64 r;
 
+		if (nr - i > LEAF_AHEAD)
+			xa_prefetch_leaf(&f->mapping.pages, ops[i + LEAF_AHEAD].addr >> shift);
 		if (nr - i > ENTRY_AHEAD)
 			mapping_prefetch_entry(&f->mapping, ops[i + ENTRY_AHEAD].addr >> shift);
 		if (nr - i > PAGE_AHEAD)
