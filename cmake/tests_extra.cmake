@@ -9,6 +9,8 @@ add_test(NAME qemu/replays COMMAND ${CMAKE_SOURCE_DIR}/tests/qemu/run-replays $<
 	${CMAKE_BINARY_DIR}/mmu-replays 6000 ${CMAKE_SOURCE_DIR}/traces/samples/gcc.mrt
 	${CMAKE_SOURCE_DIR}/traces/samples/sqlite.mrt ${CMAKE_SOURCE_DIR}/traces/samples/redis.mrt)
 set_tests_properties(qemu/replays PROPERTIES LABELS qemu TIMEOUT 900 SKIP_RETURN_CODE 77)
+# What other tests do to the host's memory would disturb the kernel's side.
+set_tests_properties(replay/test_cache_judge PROPERTIES RUN_SERIAL TRUE)
 # Counts the host allocations of everything it is linked with.
 foreach(name malloc calloc realloc aligned_alloc strdup free mmap munmap alloc_pages)
 	target_link_options(test_host_leaks PRIVATE -Wl,--wrap=${name})

@@ -22,34 +22,52 @@ static void print_sides(const struct cache_case *c, const struct cache_verdict *
 			      (unsigned long long)sides[i]->strangers, (unsigned long long)sides[i]->active);
 }
 
-static void assert_near(const struct cache_case *c, const char *what, u64 kernel, u64 model, double percent, u64 slack)
+static bool near(const struct cache_case *c, const char *what, u64 kernel, u64 model, double percent, u64 slack)
 {
 	u64 apart = kernel > model ? kernel - model : model - kernel;
 
-	if (apart > slack && cache_judge_error(kernel, model) > percent)
-		fail_msg("%s: %s: kernel %llu, model %llu", c->name, what, (unsigned long long)kernel,
-			 (unsigned long long)model);
+	if (apart <= slack || cache_judge_error(kernel, model) <= percent)
+		return true;
+	print_message("  %s: %s apart: kernel %llu, model %llu\n", c->name, what, (unsigned long long)kernel,
+		      (unsigned long long)model);
+	return false;
 }
 
 /* The kernel's lists are moved in batches of 31 a CPU, and its counters lag behind by up to 128 pages. */
+static bool agree(const struct cache_case *c, const struct cache_verdict *v)
+{
+	if (!near(c, "misses", v->kernel.misses, v->model.misses, MISSES, 0))
+		return false;
+	if (v->mglru)
+		return true; /* counts refaults otherwise */
+	return near(c, "refaults", v->kernel.refaults, v->model.refaults, REFAULTS, 64) &&
+	       near(c, "active pages", v->kernel.active, v->model.active, REFAULTS, 128) &&
+	       (v->kernel.activations < 0 ||
+		near(c, "activations", (u64)v->kernel.activations, (u64)v->model.activations, REFAULTS,
+		     128 + v->kernel.strangers));
+}
+
+/*
+ * What else the machine does can disturb a run of the kernel (its own reclaim takes the group's pages, too), but
+ * hardly makes it agree with a model that is wrong: so a few runs may be tried.
+ */
+#define TRIES 4
+
 static void judge(unsigned i)
 {
 	const struct cache_case *c = cache_judge_case(i);
 	struct cache_verdict v;
 	char err[600];
 
-	if (cache_judge_run(c, MEMRIG_BINARY_DIR, test_seed(1), &v, err, sizeof(err)))
-		fail_msg("%s", err);
-	print_sides(c, &v);
-	assert_true(v.kernel.misses > c->limit / 4096); /* there was a limit */
-	assert_near(c, "misses", v.kernel.misses, v.model.misses, MISSES, 0);
-	if (v.mglru)
-		return; /* counts refaults otherwise */
-	assert_near(c, "refaults", v.kernel.refaults, v.model.refaults, REFAULTS, 64);
-	assert_near(c, "active pages", v.kernel.active, v.model.active, REFAULTS, 128);
-	if (v.kernel.activations >= 0)
-		assert_near(c, "activations", (u64)v.kernel.activations, (u64)v.model.activations, REFAULTS,
-			    128 + v.kernel.strangers);
+	for (unsigned try = 1; try <= TRIES; try++) {
+		if (cache_judge_run(c, MEMRIG_BINARY_DIR, test_seed(1), &v, err, sizeof(err)))
+			fail_msg("%s", err);
+		print_sides(c, &v);
+		assert_true(v.kernel.misses > c->limit / 4096); /* there was a limit */
+		if (agree(c, &v))
+			return;
+	}
+	fail_msg("%s: %u runs of the kernel, none like the model", c->name, TRIES);
 }
 
 static void test_scan_and_hot_set(void **state)
