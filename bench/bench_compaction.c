@@ -21,14 +21,9 @@
 
 static int setup(struct bench_ctx *ctx, const char *settings)
 {
-	struct bench_rig *r;
-
-	if (bench_rig_setup(ctx, settings, BASE, PAGES))
+	if (bench_rig_setup_touched(ctx, settings, BASE, PAGES))
 		return -ENOMEM;
-	r = ctx->data;
-	bench_rig_touch(r);
-	vm_lru_drain_all(r->vm);
-	return bench_rig_shuffle(r, PAGES) ? 0 : -ENOMEM;
+	return bench_rig_shuffle(ctx->data, PAGES) ? 0 : -ENOMEM;
 }
 
 static int tag_setup(struct bench_ctx *ctx)

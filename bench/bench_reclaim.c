@@ -148,15 +148,11 @@ static void walk_run(struct bench_ctx *ctx, u64 n)
 /* Pages that were young once; without a reset their entries stay old. */
 static int age_setup(struct bench_ctx *ctx)
 {
-	struct bench_rig *r = bench_rig_new("mem=1G ideal=1 threads=manual swap=1G mglru=1 hwad=1", &ctx->error);
+	static const char settings[] = "mem=1G ideal=1 threads=manual swap=1G mglru=1 hwad=1";
 
-	ctx->data = r;
-	ctx->items = SCAN_PAGES;
-	if (!r)
+	if (bench_rig_setup_touched(ctx, settings, 0x10000000, SCAN_PAGES))
 		return -ENOMEM;
-	bench_rig_map(r, 0x10000000, SCAN_PAGES);
-	bench_rig_touch(r);
-	lru_add_drain_all(&r->vm->lru);
+	ctx->items = SCAN_PAGES;
 	age_run(ctx, 1);
 	return 0;
 }

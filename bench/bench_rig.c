@@ -71,6 +71,18 @@ int bench_rig_setup(struct bench_ctx *ctx, const char *settings, vaddr_t base, u
 	return 0;
 }
 
+int bench_rig_setup_touched(struct bench_ctx *ctx, const char *settings, vaddr_t base, u64 pages)
+{
+	struct bench_rig *r;
+
+	if (bench_rig_setup(ctx, settings, base, pages))
+		return -ENOMEM;
+	r = ctx->data;
+	bench_rig_touch(r);
+	vm_lru_drain_all(r->vm);
+	return 0;
+}
+
 void bench_rig_teardown(struct bench_ctx *ctx)
 {
 	bench_rig_free(ctx->data);

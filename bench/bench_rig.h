@@ -24,6 +24,8 @@ void bench_rig_free(struct bench_rig *r);
 /* setup() and teardown() of a case: ctx->data is a rig with @pages mapped at @base. 0 or -ENOMEM. */
 int bench_rig_setup(struct bench_ctx *ctx, const char *settings, vaddr_t base, u64 pages);
 void bench_rig_teardown(struct bench_ctx *ctx);
+/* The same setup with every page written once and on its LRU list. */
+int bench_rig_setup_touched(struct bench_ctx *ctx, const char *settings, vaddr_t base, u64 pages);
 
 /* A private anonymous rw mapping of @pages at @base, replacing what is there. */
 void bench_rig_map(struct bench_rig *r, vaddr_t base, u64 pages);

@@ -18,13 +18,9 @@
 
 static int setup(struct bench_ctx *ctx, const char *settings, u64 pages)
 {
-	struct bench_rig *r = bench_rig_new(settings, &ctx->error);
-
-	ctx->data = r;
-	if (!r)
+	if (bench_rig_setup(ctx, settings, BASE, pages))
 		return -ENOMEM;
-	bench_rig_map(r, BASE, pages);
-	bench_rig_touch(r);
+	bench_rig_touch(ctx->data);
 	return 0;
 }
 

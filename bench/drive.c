@@ -149,15 +149,10 @@ static bool wants_summary(const struct drive *d)
 static int finish(struct machine *m, const struct drive *d, const struct drive_stream *s,
 		  const struct replay_stats *st)
 {
-	char hash[32] = "";
-	struct result_trace t = {.path = s->title, .hash = hash, .events = st->events,
-				 .duration_ns = st->last_ts - st->first_ts};
+	char hash[32];
+	struct result_trace t = result_trace_of(s->reader, s->title, st, hash);
 	int status = verdict(m, st, d->check, s->name, stdout);
 
-	if (s->reader) {
-		snprintf(hash, sizeof(hash), "%016" PRIx64, trace_hash(s->reader));
-		t.lost = trace_reader_info(s->reader)->lost;
-	}
 	if (d->json && write_json(d, result_json(m, st, &t)))
 		return EXIT_USAGE;
 	if (s->reader && trace_reader_notice(s->reader)[0])

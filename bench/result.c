@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench/manifest.h"
+#include "traces/reader.h"
 
 static json_t *num(u64 v)
 {
@@ -260,6 +261,20 @@ static json_t *paging_json(const struct vmstat_snapshot *s)
 
 	return json_pack("{so so sf}", "references", num(p.references), "misses", num(p.misses), "miss_ratio",
 			 p.miss_ratio);
+}
+
+struct result_trace result_trace_of(const struct trace_reader *reader, const char *path, const struct replay_stats *st,
+				    char hash[32])
+{
+	struct result_trace t = {.path = path, .hash = hash, .events = st->events,
+				 .duration_ns = st->last_ts - st->first_ts};
+
+	hash[0] = '\0';
+	if (reader) {
+		snprintf(hash, 32, "%016" PRIx64, trace_hash(reader));
+		t.lost = trace_reader_info(reader)->lost;
+	}
+	return t;
 }
 
 json_t *result_json(struct machine *m, const struct replay_stats *st, const struct result_trace *t)

@@ -13,6 +13,15 @@ struct result_trace {
 	u64 events, lost, duration_ns;
 };
 
+struct trace_reader;
+
+/*
+ * What is known of the stream at @path when it has ended: @reader gives hash and losses (NULL: a workload, which
+ * has neither). @hash is room for the text.
+ */
+struct result_trace result_trace_of(const struct trace_reader *reader, const char *path, const struct replay_stats *st,
+				    char hash[32]);
+
 /* New reference, or NULL (out of memory). */
 json_t *result_json(struct machine *m, const struct replay_stats *st, const struct result_trace *t);
 

@@ -260,15 +260,9 @@ static void say(const struct run *r, struct fleet_member *v, struct sweep_result
 static void take_result(void *self, struct fleet_member *v)
 {
 	struct run *r = self;
-	struct result_trace t = {.path = r->s->title ? r->s->title : r->s->trace, .hash = "", .events = v->st->events,
-				 .duration_ns = v->st->last_ts - v->st->first_ts};
 	char hash[32];
+	struct result_trace t = result_trace_of(r->reader, r->s->title ? r->s->title : r->s->trace, v->st, hash);
 
-	if (r->reader) {
-		snprintf(hash, sizeof(hash), "%016" PRIx64, trace_hash(r->reader));
-		t.hash = hash;
-		t.lost = trace_reader_info(r->reader)->lost;
-	}
 	say(r, v, &r->results[v->id]);
 	store(r, (unsigned)v->id, result_json(v->m, v->st, &t));
 }
@@ -306,7 +300,7 @@ static unsigned next_machines(struct run *r, unsigned first, struct fleet_member
 	return nr;
 }
 
-static void close_samples(struct fleet_member *members, struct outfile *files, unsigned nr, bool good)
+static void close_samples(struct run *r, struct fleet_member *members, struct outfile *files, unsigned nr, bool good)
 {
 	for (unsigned i = 0; i < nr; i++) {
 		if (!files[i].f)
@@ -314,8 +308,7 @@ static void close_samples(struct fleet_member *members, struct outfile *files, u
 		if (!good || members[i].error[0])
 			outfile_abandon(&files[i]);
 		else if (outfile_commit(&files[i]))
-			snprintf(members[i].error, sizeof(members[i].error),
-				 "samples.csv cannot be written (disk full?)");
+			fail_variant(r, (unsigned)members[i].id, "samples.csv cannot be written (disk full?)");
 	}
 }
 
@@ -351,10 +344,7 @@ static int run_group(struct run *r, unsigned first, struct fleet_member *members
 
 		memset(files, 0, nr * sizeof(*files));
 		rc = open_samples(r, members, files, nr) || pass(r, members, nr, take_result) ? -1 : 0;
-		close_samples(members, files, nr, !rc);
-		for (unsigned i = 0; i < nr && !rc; i++)
-			if (members[i].error[0])
-				fail_variant(r, (unsigned)members[i].id, members[i].error);
+		close_samples(r, members, files, nr, !rc);
 		if (rc)
 			return -1;
 	}

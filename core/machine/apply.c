@@ -626,8 +626,7 @@ MM_INLINE bool is_plain_read(const struct mm_op *op)
 /*
  * References to a file come in long runs, too, and where the next ones will look is known: first the
  * leaf's place in the tree's directory is asked for, then the entry in the leaf, then, by what it says,
- * the page. A miss of the host's caches takes as
- * long as some ten reads of cached pages.
+ * the page. A miss of the host's caches takes as long as some ten reads of cached pages.
  */
 #define LEAF_AHEAD  36u
 #define ENTRY_AHEAD 24u
@@ -642,7 +641,7 @@ static size_t apply_read_run(struct machine *m, const struct mm_op *ops, size_t 
 	unsigned shift = m->hw.page_shift;
 	size_t i, nr;
 
-	if (!f || !f->named)
+	if (!f || !f->named || (t && t->killed))
 		return 0;
 	for (nr = 0; nr < n && is_plain_read(&ops[nr]) && ops[nr].task == ops->task && ops[nr].arg == ops->arg;)
 		nr++;

@@ -99,8 +99,7 @@ MM_INLINE void free_unlisted(struct lru *lru, struct page *p)
 {
 	VM_BUG_ON(PageLRU(p));
 	lru_forget_page(p);
-	p->_count = 1; /* free_page_page() drops it, and knows the short way to the CPU's list */
-	free_page_page(lru->phys, lru->phys->hw->cpu, p);
+	free_hot_cold_page(lru->phys, lru->phys->hw->cpu, p, false);
 }
 
 enum {
