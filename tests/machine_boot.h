@@ -7,24 +7,46 @@
 #include "core/vm/vm.h"
 #include "tests/test.h"
 
+/* What is left of the way once @c has all its keys. */
+static inline struct machine *boot_config(struct machine_config *c, const char *settings)
+{
+	struct machine *m;
+	char err[512];
+
+	if (config_finish(c, err, sizeof(err)))
+		fail_msg("%s: %s", settings, err);
+	m = machine_create(c, err, sizeof(err));
+	if (!m)
+		fail_msg("%s: %s", settings, err);
+	return m;
+}
+
 /* @settings: "key=value" words separated by blanks. */
 static inline struct machine *boot_machine(const char *settings)
 {
 	struct machine_config c;
-	struct machine *m;
 	char err[512], copy[512], *save = NULL;
 
 	config_init(&c);
-	snprintf(copy, sizeof(copy), "%s", settings);
+	assert_true(strlen(settings) < sizeof(copy));
+	strcpy(copy, settings);
 	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
 		if (config_set_pair(&c, w, err, sizeof(err)))
 			fail_msg("%s: %s", settings, err);
-	if (config_finish(&c, err, sizeof(err)))
-		fail_msg("%s: %s", settings, err);
-	m = machine_create(&c, err, sizeof(err));
-	if (!m)
-		fail_msg("%s: %s", settings, err);
-	return m;
+	return boot_config(&c, settings);
+}
+
+/* @sets: "key=value" words, then NULL. */
+static inline struct machine *boot_machine_sets(const char *const *sets)
+{
+	struct machine_config c;
+	char err[512];
+
+	config_init(&c);
+	for (; *sets; sets++)
+		if (config_set_pair(&c, *sets, err, sizeof(err)))
+			fail_msg("%s", err);
+	return boot_config(&c, "boot");
 }
 
 /* Task @idx, which is also its pid, with an empty address space. */

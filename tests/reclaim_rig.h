@@ -12,7 +12,7 @@
 #include "core/reclaim/vmscan.h"
 #include "core/vm/rmap.h"
 #include "core/vm/vm.h"
-#include "tests/test.h"
+#include "tests/machine_boot.h"
 
 #define PG   4096ull
 #define BASE 0x10000000ull
@@ -28,20 +28,7 @@ struct rrig {
 
 static inline void rrig_up(struct rrig *g, const char *pairs)
 {
-	struct machine_config c;
-	char text[512], err[256] = "", *save = NULL;
-
-	config_init(&c);
-	assert_true(strlen(pairs) < sizeof(text));
-	strcpy(text, pairs);
-	for (char *w = strtok_r(text, " ", &save); w; w = strtok_r(NULL, " ", &save))
-		if (config_set_pair(&c, w, err, sizeof(err)))
-			fail_msg("%s", err);
-	if (config_finish(&c, err, sizeof(err)))
-		fail_msg("%s", err);
-	g->m = machine_create(&c, err, sizeof(err));
-	if (!g->m)
-		fail_msg("%s: %s", pairs, err);
+	g->m = boot_machine(pairs);
 	g->vm = &g->m->vm;
 	g->phys = &g->m->phys;
 	g->vs = g->m->reclaim.vmscan;

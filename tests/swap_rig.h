@@ -8,7 +8,7 @@
 #include "core/vm/rmap.h"
 #include "core/vm/swapin.h"
 #include "core/vm/vm.h"
-#include "tests/test.h"
+#include "tests/machine_boot.h"
 
 #include <errno.h>
 
@@ -23,18 +23,8 @@ struct srig {
 
 static inline struct srig srig_boot(const char *const *sets)
 {
-	struct machine_config c;
-	struct srig g = {0};
-	char err[512];
+	struct srig g = {.m = boot_machine_sets(sets)};
 
-	config_init(&c);
-	for (; *sets; sets++)
-		if (config_set_pair(&c, *sets, err, sizeof(err)))
-			fail_msg("%s", err);
-	assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
-	g.m = machine_create(&c, err, sizeof(err));
-	if (!g.m)
-		fail_msg("boot: %s", err);
 	g.vm = &g.m->vm;
 	g.sw = &g.vm->swap;
 	return g;

@@ -6,23 +6,8 @@
 #include "core/machine/machine_types.h"
 #include "core/phys/page_alloc.h"
 #include "core/vm/vm.h"
+#include "tests/machine_boot.h"
 #include "tests/scenario.h"
-
-static struct machine *boot(const char *const *sets)
-{
-	struct machine_config c;
-	struct machine *m;
-	char err[512];
-
-	config_init(&c);
-	for (; *sets; sets++)
-		assert_int_equal(config_set_pair(&c, *sets, err, sizeof(err)), 0);
-	assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
-	m = machine_create(&c, err, sizeof(err));
-	if (!m)
-		fail_msg("boot: %s", err);
-	return m;
-}
 
 static void assert_sound(struct machine *m, u64 nth)
 {
@@ -81,7 +66,7 @@ static void fail_each(const char *const *sets)
 	u64 whole, nth, left;
 
 	for (nth = 0, whole = 0;; nth++) {
-		struct machine *m = boot(sets);
+		struct machine *m = boot_machine_sets(sets);
 
 		play(m, path, nth);
 		left = m->phys.fail_nth;

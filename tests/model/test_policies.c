@@ -2,7 +2,7 @@
 /* A13.1: every policy key alone, and the bundles, keep all invariants under pressure. */
 #include "core/base/limits.h"
 #include "core/machine.h"
-#include "tests/test.h"
+#include "tests/machine_boot.h"
 #include "workloads/workload.h"
 
 static const char *const policies[] = {
@@ -16,29 +16,10 @@ static const char *const policies[] = {
 
 static struct machine *boot(const char *pairs, const char *policy)
 {
-	struct machine_config c;
-	struct machine *m;
-	char text[256], err[512], *save = NULL;
+	char text[256];
 
-	config_init(&c);
 	snprintf(text, sizeof(text), "%s %s%s", pairs, policy, MM_DEBUG ? " lockdep=1" : "");
-	for (char *t = strtok_r(text, " ", &save); t; t = strtok_r(NULL, " ", &save))
-		if (config_set_pair(&c, t, err, sizeof(err)))
-			fail_msg("%s", err);
-	if (config_finish(&c, err, sizeof(err)))
-		fail_msg("%s: %s", policy, err);
-	m = machine_create(&c, err, sizeof(err));
-	if (!m)
-		fail_msg("%s: %s", policy, err);
-	return m;
-}
-
-static s64 counter(struct machine *m, const char *name)
-{
-	struct vmstat_snapshot s;
-
-	machine_vmstat(m, &s);
-	return s.v[vmstat_by_name(name)];
+	return boot_machine(text);
 }
 
 /* A workload on a machine too small for it; all invariants on the way and at the end. Swap-outs. */
@@ -69,7 +50,7 @@ static s64 stress(const char *pairs, const char *policy, const char *name, const
 	}
 	if (machine_check(m, why, sizeof(why)))
 		fail_msg("%s, %s: %s", policy, name, why);
-	out = counter(m, "pswpout");
+	out = machine_counter(m, "pswpout");
 	workload_stop(&run);
 	machine_destroy(m);
 	return out;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memrig export pgtables: the state at a mark, before the last exit, of a named task; errors. */
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/test.h"
+#include "tests/command.h"
 
 #define MEMRIG MEMRIG_BINARY_DIR "/memrig "
 
@@ -28,15 +27,9 @@ static const char text[] =
 static int run(const char *fmt, const char *args, char *out, size_t n)
 {
 	char cmd[1024];
-	FILE *p;
-	size_t got;
 
 	snprintf(cmd, sizeof(cmd), fmt, trace, dir, args);
-	p = popen(cmd, "re");
-	assert_non_null(p);
-	got = fread(out, 1, n - 1, p);
-	out[got] = 0;
-	return WEXITSTATUS(pclose(p));
+	return run_command(cmd, out, n);
 }
 
 static int export(const char *args, char *out, size_t n)

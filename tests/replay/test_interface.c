@@ -3,13 +3,12 @@
 #include <jansson.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/footprint.h"
 #include "bench/manifest.h"
 #include "core/config.h"
-#include "tests/test.h"
+#include "tests/command.h"
 
 #define MEMRIG MEMRIG_BINARY_DIR "/memrig "
 
@@ -20,23 +19,12 @@ MM_PRINTF(3, 4) static int run(char *out, size_t n, const char *fmt, ...)
 {
 	char cmd[2048], line[3072];
 	va_list ap;
-	size_t got;
-	int status;
-	FILE *p;
 
 	va_start(ap, fmt);
 	vsnprintf(cmd, sizeof(cmd), fmt, ap);
 	va_end(ap);
 	snprintf(line, sizeof(line), "cd %s && { %s; } 2>&1", dir, cmd);
-	p = popen(line, "re");
-	assert_non_null(p);
-	got = fread(out, 1, n - 1, p);
-	out[got] = 0;
-	while (fgetc(p) != EOF)
-		;
-	status = pclose(p);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return run_command(line, out, n);
 }
 
 static void assert_one_line(const char *out, const char *naming)

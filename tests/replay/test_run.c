@@ -4,11 +4,10 @@
  * the generator and from the trace it wrote, and one line and exit status 2 for wrong usage.
  */
 #include <jansson.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/cmd.h"
-#include "tests/test.h"
+#include "tests/command.h"
 #include "workloads/workload.h"
 
 #define MEMRIG MEMRIG_BINARY_DIR "/memrig"
@@ -19,22 +18,13 @@ static int memrig(char *err, size_t n, const char *fmt, ...) MM_PRINTF(3, 4);
 static int memrig(char *err, size_t n, const char *fmt, ...)
 {
 	char args[1024], command[2048];
-	size_t got;
 	va_list ap;
-	FILE *f;
-	int status;
 
 	va_start(ap, fmt);
 	vsnprintf(args, sizeof(args), fmt, ap);
 	va_end(ap);
 	snprintf(command, sizeof(command), "%s %s 2>&1 >/dev/null", MEMRIG, args);
-	f = popen(command, "r");
-	assert_non_null(f);
-	got = fread(err, 1, n - 1, f);
-	err[got] = '\0';
-	status = pclose(f);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return run_command(command, err, n);
 }
 
 /* Small enough to run all in a moment. */

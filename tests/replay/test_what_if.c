@@ -4,11 +4,10 @@
  * cannot be; one line and status 2 for bad input.
  */
 #include <jansson.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/cmd.h"
-#include "tests/test.h"
+#include "tests/command.h"
 
 #define MEMRIG MEMRIG_BINARY_DIR "/memrig"
 
@@ -20,22 +19,13 @@ static int memrig(char *out, size_t n, const char *fmt, ...) MM_PRINTF(3, 4);
 static int memrig(char *out, size_t n, const char *fmt, ...)
 {
 	char args[2048], command[4096];
-	size_t got;
 	va_list ap;
-	FILE *f;
-	int status;
 
 	va_start(ap, fmt);
 	vsnprintf(args, sizeof(args), fmt, ap);
 	va_end(ap);
 	snprintf(command, sizeof(command), "(cd %s && %s %s) 2>&1", dir, MEMRIG, args);
-	f = popen(command, "r");
-	assert_non_null(f);
-	got = fread(out, 1, n - 1, f);
-	out[got] = '\0';
-	status = pclose(f);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return run_command(command, out, n);
 }
 
 static void ok(const char *args)

@@ -7,27 +7,8 @@
 #include "core/vm/pgtable.h"
 #include "core/vm/rmap.h"
 #include "core/vm/vma.h"
-#include "tests/test.h"
+#include "tests/machine_boot.h"
 #include "workloads/workload.h"
-
-static struct machine *boot(const char *pairs)
-{
-	struct machine_config c;
-	struct machine *m;
-	char text[512], err[512], *save = NULL;
-
-	config_init(&c);
-	snprintf(text, sizeof(text), "%s", pairs);
-	for (char *t = strtok_r(text, " ", &save); t; t = strtok_r(NULL, " ", &save))
-		if (config_set_pair(&c, t, err, sizeof(err)))
-			fail_msg("%s", err);
-	if (config_finish(&c, err, sizeof(err)))
-		fail_msg("%s", err);
-	m = machine_create(&c, err, sizeof(err));
-	if (!m)
-		fail_msg("%s", err);
-	return m;
-}
 
 /* ---- A12.1 ---- */
 
@@ -77,7 +58,7 @@ static void load(struct machine *m, const char *name, const char *param, const c
 
 static void test_A12_1_graph(void **state)
 {
-	struct machine *m = boot("mem=128M ncpu=2");
+	struct machine *m = boot_machine("mem=128M ncpu=2");
 	struct seen s = {0};
 	char why[256] = "";
 
@@ -96,7 +77,7 @@ static void test_A12_1_graph(void **state)
 /* What is broken on purpose is found and named. */
 static void test_A12_1_broken_edges_are_found(void **state)
 {
-	struct machine *m = boot("mem=64M");
+	struct machine *m = boot_machine("mem=64M");
 	struct vm_area_struct *v;
 	struct mm_struct *mm;
 	char why[256] = "";
@@ -117,7 +98,7 @@ static void test_A12_1_broken_edges_are_found(void **state)
 
 static void test_A12_1_dot(void **state)
 {
-	struct machine *m = boot("mem=64M");
+	struct machine *m = boot_machine("mem=64M");
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
@@ -139,7 +120,7 @@ static void test_A12_1_dot(void **state)
 
 static void all_frames(const char *pairs)
 {
-	struct machine *m = boot(pairs);
+	struct machine *m = boot_machine(pairs);
 	struct phys *phys = &m->phys;
 	u64 low = 0, high = 0;
 
@@ -214,7 +195,7 @@ static int one_leaf(struct vm *vm, void *arg, pt_slot *slots, unsigned n, vaddr_
 
 static void test_A12_2_mappings(void **state)
 {
-	struct machine *m = boot("mem=64M");
+	struct machine *m = boot_machine("mem=64M");
 	struct each e = {0};
 	struct mm_struct *mm;
 
@@ -236,7 +217,7 @@ static void test_A12_2_mappings(void **state)
 /* page -> slab cache -> object index, and back to the object. */
 static void test_A12_2_objects(void **state)
 {
-	struct machine *m = boot("mem=64M");
+	struct machine *m = boot_machine("mem=64M");
 	struct kmem_cache *c = kmem_cache_create(&m->kmem, "conversions", 200, 0, 0, NULL);
 	void *obj[100];
 	pfn_t pfn;

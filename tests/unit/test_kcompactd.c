@@ -6,7 +6,7 @@
 #include "core/machine/machine_types.h"
 #include "core/phys/page_alloc.h"
 #include "core/vm/vm.h"
-#include "tests/test.h"
+#include "tests/machine_boot.h"
 
 #define PAGE  4096ull
 #define AREA  0x10000000ull
@@ -15,21 +15,13 @@
 
 static struct machine *holes(const char *policy)
 {
-	struct mm_op op = {.code = OP_TASK, .task = 1, .addr = 10, .len = 10};
-	struct machine_config c;
+	char settings[256];
 	struct machine *m;
 	struct task *t;
-	char err[512];
 
-	config_init(&c);
-	assert_int_equal(config_set_pair(&c, "mem=64M", err, sizeof(err)), 0);
-	assert_int_equal(config_set_pair(&c, policy, err, sizeof(err)), 0);
-	assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
-	m = machine_create(&c, err, sizeof(err));
-	assert_non_null(m);
-	machine_apply(m, &op, 1, NULL, NULL);
-	t = vm_task(&m->vm, 1);
-	assert_int_equal(vm_spawn(&m->vm, t, 0, 0), 0);
+	snprintf(settings, sizeof(settings), "mem=64M %s", policy);
+	m = boot_machine(settings);
+	t = boot_task(m, 1);
 	assert_int_equal(sys_mmap(&m->vm, t, AREA, PAGES * PAGE, MM_PROT_READ | MM_PROT_WRITE,
 				  MM_MAP_PRIVATE | MM_MAP_ANON | MM_MAP_FIXED, 0, 0, 0), AREA);
 	assert_true(mm_access_range(&m->vm, t, AREA, PAGES * PAGE, MM_ACCESS_WRITE) < RES_SIGSEGV);

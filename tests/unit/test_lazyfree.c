@@ -4,7 +4,7 @@
 
 #include "core/machine/machine_types.h"
 #include "core/vm/vm.h"
-#include "tests/test.h"
+#include "tests/machine_boot.h"
 
 #define PAGE  4096ull
 #define AREA  0x10000000ull
@@ -16,21 +16,8 @@ static struct task *t;
 
 static void boot(const char *pairs)
 {
-	struct machine_config c;
-	struct mm_op op = {.code = OP_TASK, .task = 1, .addr = 10, .len = 10};
-	char text[256], err[512], *save = NULL;
-
-	config_init(&c);
-	snprintf(text, sizeof(text), "%s", pairs);
-	for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save))
-		if (config_set_pair(&c, p, err, sizeof(err)))
-			fail_msg("%s", err);
-	assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
-	m = machine_create(&c, err, sizeof(err));
-	assert_non_null(m);
-	machine_apply(m, &op, 1, NULL, NULL);
-	t = vm_task(&m->vm, 1);
-	assert_int_equal(vm_spawn(&m->vm, t, 0, 0), 0);
+	m = boot_machine(pairs);
+	t = boot_task(m, 1);
 }
 
 static void map(u64 addr, u64 pages)

@@ -2,7 +2,7 @@
 /* The machine through its public header: operations in, counters and invariants out. */
 #include "core/base/prng.h"
 #include "core/machine.h"
-#include "tests/test.h"
+#include "tests/machine_boot.h"
 
 #include <errno.h>
 
@@ -13,22 +13,6 @@ struct rig {
 	struct mm_result r;
 	u64 ts;
 };
-
-static struct machine *boot(const char *const *sets)
-{
-	struct machine_config c;
-	struct machine *m;
-	char err[512];
-
-	config_init(&c);
-	for (; *sets; sets++)
-		assert_int_equal(config_set_pair(&c, *sets, err, sizeof(err)), 0);
-	assert_int_equal(config_finish(&c, err, sizeof(err)), 0);
-	m = machine_create(&c, err, sizeof(err));
-	if (!m)
-		fail_msg("boot: %s", err);
-	return m;
-}
 
 static const char *const plain[] = {"mem=256M", NULL};
 
@@ -88,7 +72,7 @@ static void assert_sound(struct rig *g)
 
 static struct rig start(const char *const *sets)
 {
-	struct rig g = {.m = boot(sets)};
+	struct rig g = {.m = boot_machine_sets(sets)};
 
 	define(&g, 1, 100);
 	apply(&g, (struct mm_op){.code = OP_SPAWN, .task = 1});

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* memrig plot and memrig report on small synthetic results, as a user runs them. */
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/manifest.h"
 #include "core/vmstat.h"
-#include "tests/test.h"
+#include "tests/command.h"
 
 #define MEMRIG MEMRIG_BINARY_DIR "/memrig "
 #define HASH   "00112233aabbccdd"
@@ -21,22 +20,11 @@ static int run(char *out, size_t n, const char *fmt, ...)
 {
 	char cmd[2048];
 	va_list ap;
-	FILE *p;
-	size_t got;
-	int status;
 
 	va_start(ap, fmt);
 	vsnprintf(cmd, sizeof(cmd), fmt, ap);
 	va_end(ap);
-	p = popen(cmd, "re");
-	assert_non_null(p);
-	got = fread(out, 1, n - 1, p);
-	out[got] = 0;
-	while (fgetc(p) != EOF)
-		;
-	status = pclose(p);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return run_command(cmd, out, n);
 }
 
 static FILE *create(const char *path)

@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line as strangers meet it: runs the binary and looks at exit status and output. */
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/cmd.h"
 #include "bench/perf.h"
-#include "tests/test.h"
+#include "tests/command.h"
 
 #define MEMRIG MEMRIG_BINARY_DIR "/memrig "
-
-/* Runs a shell command; its output (both streams as redirected by @cmd) in @out. */
-static int run(const char *cmd, char *out, size_t n)
-{
-	FILE *p = popen(cmd, "re");
-	size_t got;
-	int status;
-
-	assert_non_null(p);
-	got = fread(out, 1, n - 1, p);
-	out[got] = 0;
-	while (fgetc(p) != EOF)
-		;
-	status = pclose(p);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
 
 static unsigned lines(const char *s)
 {
@@ -40,11 +22,11 @@ static void test_help_and_version(void **state)
 	char out[8192];
 
 	(void)state;
-	assert_int_equal(run(MEMRIG "--help 2>/dev/null", out, sizeof(out)), 0);
+	assert_int_equal(run_command(MEMRIG "--help 2>/dev/null", out, sizeof(out)), 0);
 #define VERB(name, function, summary) assert_non_null(strstr(out, summary));
 #include "bench/verbs.def"
 #undef VERB
-	assert_int_equal(run(MEMRIG "--version 2>/dev/null", out, sizeof(out)), 0);
+	assert_int_equal(run_command(MEMRIG "--version 2>/dev/null", out, sizeof(out)), 0);
 	assert_non_null(strstr(out, "memrig " MEMRIG_VERSION));
 }
 
@@ -55,7 +37,7 @@ static void test_every_verb_has_help(void **state)
 	(void)state;
 #define VERB(name, function, summary)                                                              \
 	if (summary[0]) { /* no summary: internal */                                               \
-		assert_int_equal(run(MEMRIG #name " --help 2>/dev/null", out, sizeof(out)), 0);    \
+		assert_int_equal(run_command(MEMRIG #name " --help 2>/dev/null", out, sizeof(out)), 0);    \
 		assert_true(lines(out) > 2);                                                       \
 	}
 #include "bench/verbs.def"
@@ -67,12 +49,12 @@ static void test_unknown_verb(void **state)
 	char out[1024];
 
 	(void)state;
-	assert_int_equal(run(MEMRIG "benhc 2>&1 >/dev/null", out, sizeof(out)), 2);
+	assert_int_equal(run_command(MEMRIG "benhc 2>&1 >/dev/null", out, sizeof(out)), 2);
 	assert_non_null(strstr(out, "'bench'"));
 	assert_int_equal(lines(out), 1);
-	assert_int_equal(run(MEMRIG "zzzzzzzzzz 2>&1 >/dev/null", out, sizeof(out)), 2);
+	assert_int_equal(run_command(MEMRIG "zzzzzzzzzz 2>&1 >/dev/null", out, sizeof(out)), 2);
 	assert_int_equal(lines(out), 1);
-	assert_int_equal(run(MEMRIG "2>/dev/null", out, sizeof(out)), 2);
+	assert_int_equal(run_command(MEMRIG "2>/dev/null", out, sizeof(out)), 2);
 }
 
 static void test_unknown_option(void **state)
@@ -81,7 +63,7 @@ static void test_unknown_option(void **state)
 
 	(void)state;
 #define VERB(name, function, summary)                                                              \
-	assert_int_equal(run(MEMRIG #name " --no-such-option 2>&1", out, sizeof(out)), 2);
+	assert_int_equal(run_command(MEMRIG #name " --no-such-option 2>&1", out, sizeof(out)), 2);
 #include "bench/verbs.def"
 #undef VERB
 }
@@ -91,15 +73,15 @@ static void test_bench_runs(void **state)
 	char out[8192];
 
 	(void)state;
-	assert_int_equal(run(MEMRIG "bench --force --quick --perf --filter hw/clock 2>/dev/null", out,
+	assert_int_equal(run_command(MEMRIG "bench --force --quick --perf --filter hw/clock 2>/dev/null", out,
 			     sizeof(out)), 0);
 	assert_non_null(strstr(out, "hw/clock"));
 	assert_non_null(strstr(out, perf_name(PERF_ITEM_TASK_CLOCK)));
-	assert_int_equal(run(MEMRIG "bench --force --filter no-such-case 2>/dev/null", out, sizeof(out)), 2);
-	assert_int_equal(run(MEMRIG "bench --force --benchmark_nonsense=1 2>/dev/null", out, sizeof(out)), 2);
+	assert_int_equal(run_command(MEMRIG "bench --force --filter no-such-case 2>/dev/null", out, sizeof(out)), 2);
+	assert_int_equal(run_command(MEMRIG "bench --force --benchmark_nonsense=1 2>/dev/null", out, sizeof(out)), 2);
 	/* Google Benchmark's own report and flags pass through */
-	assert_int_equal(run(MEMRIG "bench --force --quick --filter hw/clock --benchmark_format=csv 2>/dev/null", out,
-			     sizeof(out)), 0);
+	assert_int_equal(run_command(MEMRIG "bench --force --quick --filter hw/clock "
+				     "--benchmark_format=csv 2>/dev/null", out, sizeof(out)), 0);
 	assert_non_null(strstr(out, "items_per_second"));
 }
 
@@ -109,7 +91,7 @@ static void test_every_bench_case_runs(void **state)
 	char out[65536];
 
 	(void)state;
-	if (run(MEMRIG "bench --force --repetitions 1 --min-time 0.000001 2>&1 >/dev/null", out, sizeof(out)))
+	if (run_command(MEMRIG "bench --force --repetitions 1 --min-time 0.000001 2>&1 >/dev/null", out, sizeof(out)))
 		fail_msg("%s", out);
 }
 
@@ -118,7 +100,8 @@ static void test_bench_refuses_assertions(void **state)
 	char out[1024];
 
 	(void)state;
-	assert_int_equal(run(MEMRIG "bench --quick --filter hw/clock 2>&1", out, sizeof(out)), MM_DEBUG ? 2 : 0);
+	assert_int_equal(run_command(MEMRIG "bench --quick --filter hw/clock 2>&1", out, sizeof(out)),
+			 MM_DEBUG ? 2 : 0);
 }
 
 static void put(const char *path, const char *values)
@@ -144,20 +127,20 @@ static void test_compare_gate(void **state)
 	put(b, "12.0, 12.1, 12.2, 11.9, 11.8");
 	put(c, "10.05, 10.15, 10.02, 9.95, 9.85");
 	snprintf(cmd, sizeof(cmd), MEMRIG "compare %s %s --gate 5 2>&1", a, b);
-	assert_int_equal(run(cmd, out, sizeof(out)), 1);
+	assert_int_equal(run_command(cmd, out, sizeof(out)), 1);
 	assert_non_null(strstr(out, "REGRESSION"));
 	snprintf(cmd, sizeof(cmd), MEMRIG "compare %s %s --gate 30 2>&1", a, b);
-	assert_int_equal(run(cmd, out, sizeof(out)), 0);
+	assert_int_equal(run_command(cmd, out, sizeof(out)), 0);
 	snprintf(cmd, sizeof(cmd), MEMRIG "compare %s %s --gate 0 2>&1", a, c);
-	assert_int_equal(run(cmd, out, sizeof(out)), 0);
+	assert_int_equal(run_command(cmd, out, sizeof(out)), 0);
 	snprintf(cmd, sizeof(cmd), MEMRIG "compare %s %s --gate 5 2>&1", b, a); /* a gain */
-	assert_int_equal(run(cmd, out, sizeof(out)), 0);
+	assert_int_equal(run_command(cmd, out, sizeof(out)), 0);
 	snprintf(cmd, sizeof(cmd), MEMRIG "compare %s %s/none.json 2>&1", a, dir);
-	assert_int_equal(run(cmd, out, sizeof(out)), 2);
+	assert_int_equal(run_command(cmd, out, sizeof(out)), 2);
 	snprintf(cmd, sizeof(cmd), "echo '{\"benches\": 3}' >%s; " MEMRIG "compare %s %s 2>&1", c, a, c);
-	assert_int_equal(run(cmd, out, sizeof(out)), 2);
+	assert_int_equal(run_command(cmd, out, sizeof(out)), 2);
 	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	assert_int_equal(run(cmd, out, sizeof(out)), 0);
+	assert_int_equal(run_command(cmd, out, sizeof(out)), 0);
 }
 
 int main(void)
