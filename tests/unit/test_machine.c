@@ -295,6 +295,60 @@ static void test_impossible_machines_are_refused(void **state)
 	assert_true(err[0]);
 }
 
+#define READS 6000u
+
+/* A file twice the size of memory, and one that is open for writing only. */
+static struct rig start_readers(void)
+{
+	static const char *const small[] = {"mem=16M", NULL};
+	struct rig g = start(small);
+
+	apply_ext(&g, (struct mm_op){.code = OP_FILE, .arg = 1, .len = 8192 * PAGE}, (struct mm_op_ext){.has = 0});
+	apply_ext(&g, (struct mm_op){.code = OP_FILE, .arg = 2, .len = 64 * PAGE},
+		  (struct mm_op_ext){.x2 = MM_FMODE_WRITE, .has = MM_EXT_X2});
+	return g;
+}
+
+/*
+ * Reads in a row are applied together, with look-ahead; one that carries an (empty) extension takes the way of all
+ * other operations. Answers, counters and the machine behind them are the same.
+ */
+static void test_runs_of_reads_equal_reads_one_by_one(void **state)
+{
+	static struct mm_op ops[READS];
+	static struct mm_result together[READS];
+	struct rig a = start_readers(), b = start_readers();
+	struct vmstat_snapshot sa, sb;
+	u64 failed = 0;
+	struct prng r;
+
+	(void)state;
+	prng_seed(&r, test_seed(1));
+	for (u32 i = 0; i < READS; i++) {
+		u64 page = prng_below(&r, prng_below(&r, 4) ? 8300 : 900); /* some hot, some behind the end */
+
+		ops[i] = (struct mm_op){.code = OP_FREAD, .ts = a.ts + 1000 * (i + 1), .arg = 1 + !prng_below(&r, 50),
+					.addr = page * PAGE, .len = 1 + prng_below(&r, 3 * PAGE)};
+	}
+	machine_apply(a.m, ops, READS, NULL, together);
+	for (u32 i = 0; i < READS; i++) {
+		assert_int_equal(apply_ext(&b, ops[i], (struct mm_op_ext){.has = 0}), together[i].value);
+		assert_int_equal(together[i].res, b.r.res);
+		failed += together[i].value < 0;
+	}
+	assert_true(failed > READS / 100);
+	assert_int_equal(machine_errors(a.m, OP_FREAD), failed);
+	assert_int_equal(machine_errors(b.m, OP_FREAD), failed);
+	machine_vmstat(a.m, &sa);
+	machine_vmstat(b.m, &sb);
+	assert_memory_equal(sa.v, sb.v, sizeof(sa.v));
+	assert_true(counter(&a, "workingset_refault") > 0);
+	assert_true(machine_hash(a.m) == machine_hash(b.m));
+	assert_sound(&a);
+	machine_destroy(a.m);
+	machine_destroy(b.m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_views_print_something),
 		cmocka_unit_test(test_a_terabyte_boots),
 		cmocka_unit_test(test_impossible_machines_are_refused),
+		cmocka_unit_test(test_runs_of_reads_equal_reads_one_by_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
